@@ -1,0 +1,68 @@
+# Emulators as test machines, and the targets that a user types. ci/README.md tells how to add a test machine.
+CMD       ?= true
+EXTRA     ?=
+OPTIONS   ?=
+PAIRS     ?= 5
+C_FILES    = $(shell find core log tv pal -name '*.[ch]')
+PY_FILES   = $(shell find ci decoder log pal -name '*.py')
+# Shell scripts by their first line, whatever their name.
+SH_FILES   = $(shell grep -rlIE '^\#!/bin/(ba)?sh' --exclude-dir=build --exclude-dir=.git .)
+AFTER_DEPS = @$(MAKE) --no-print-directory
+
+$(BUILD)/deps.stamp: ci/packages ci/deps.sh ci/apt.sh
+	@ci/deps.sh
+	@mkdir -p $(@D) && touch $@
+$(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
+	ci/kernel.sh $@
+
+.PHONY: deps demo run test check machine-test bench lint iso images
+deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
+
+# What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
+images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/initramfs.gz
+
+iso: deps ## build/braid.iso and build/bare.iso: the demo's boot image, with and without Braid
+	$(AFTER_DEPS) images
+	@BUILD=$(BUILD) $(PYTHON) -m ci.image --cpus $(CPUS) --loops $(LOOPS)
+
+demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times twice, show each CPU's trace
+	$(AFTER_DEPS) images
+	@BUILD=$(BUILD) $(PYTHON) -m ci.demo --cpus $(CPUS) --loops $(LOOPS) --memory $(MEM) --options '$(OPTIONS)'
+
+run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra, and end with its status
+	$(AFTER_DEPS) images
+	@BUILD=$(BUILD) $(PYTHON) -m ci.run --cpus $(CPUS) --memory $(MEM) --options '$(OPTIONS)' \
+		$(if $(EXTRA),--extra '$(EXTRA)') $(call quote,$(CMD))
+
+# quote: one shell word, whatever is in it
+quote = '$(subst ','\'',$(1))'
+
+test: deps ## everything: host tests, machine tests, lint; the last line is the count
+	$(AFTER_DEPS) images
+	@$(PYTHON) -m ci.totals $(CHECKS) machine-test uart-test lint
+
+check: deps ## the quick part: host tests and lint
+	@$(PYTHON) -m ci.totals $(CHECKS) lint
+
+machine-test: ## boot each machine of ci/machines.py; ONLY=REGEX for some of them
+	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(ONLY)
+
+bench: deps ## guest boot under Braid over bare, PAIRS=5, for 1 and 4 CPUs; build/bench.json
+	$(AFTER_DEPS) images
+	@BUILD=$(BUILD) $(PYTHON) -m ci.bench --pairs $(PAIRS)
+
+CHECKS += ci-test
+.PHONY: ci-test lint-c lint-shell lint-flake8 lint-mypy
+ci-test:
+	@$(PYTHON) -m pytest -q -p no:cacheprovider ci/tests
+
+lint: ## clang-format, shellcheck, flake8, mypy and each folder's own
+	@$(PYTHON) -m ci.totals lint-c lint-shell lint-flake8 lint-mypy $(LINTS)
+lint-c:
+	@clang-format --dry-run -Werror $(C_FILES) && echo '1 passed, 0 failed'
+lint-shell:
+	@shellcheck -x $(SH_FILES) && echo '1 passed, 0 failed'
+lint-flake8:
+	@$(PYTHON) -m flake8 $(PY_FILES) && echo '1 passed, 0 failed'
+lint-mypy:
+	@$(PYTHON) -m mypy --config-file ci/mypy.ini --cache-dir $(BUILD)/mypy -p ci -p decoder && echo '1 passed, 0 failed'

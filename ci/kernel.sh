@@ -1,0 +1,34 @@
+#!/bin/sh
+# usage: kernel.sh OUT
+# Write to OUT the kernel of Debian's package linux-image-amd64, unmodified. The package is fetched and unpacked, not installed;
+# any user can do that. What OUT is, stands beside it in OUT.version.
+set -eu
+out=$1
+# shellcheck source=apt.sh
+. "$(dirname "$0")/apt.sh"
+
+# image: the package that linux-image-amd64 depends on now, such as linux-image-6.1.0-30-amd64.
+image() {
+    apt-cache show --no-all-versions linux-image-amd64 2>/dev/null |
+        sed -n 's/^Depends:.*\(linux-image-[0-9][^ ,]*-amd64\).*/\1/p'
+}
+
+fetch() {
+    package=$(image)
+    [ -n "$package" ] && (cd "$work" && apt-get -q -o APT::Sandbox::User="$(id -un)" download "$package")
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if ! fetch; then
+    # No list, or one that names a version that the mirror has dropped.
+    if ! apt_get update || ! fetch; then
+        echo "kernel: Debian's kernel could not be fetched; let root run apt-get update, then make again" >&2
+        exit 1
+    fi
+fi
+mkdir -p "$(dirname "$out")"
+dpkg-deb --fsys-tarfile "$work"/linux-image-*.deb | tar -x -C "$work" --wildcards './boot/vmlinuz-*'
+dpkg-deb -f "$work"/linux-image-*.deb Package Version >"$out.version"
+mv "$work"/boot/vmlinuz-* "$out"
+touch "$out" # its own date would look stale to make

@@ -1,0 +1,109 @@
+"""Run one machine from power-on to its end, and keep what it said.
+
+Left behind in its directory: com1.raw (the wire), console.txt, log.txt (decoded), qemu.stderr, boot.iso.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Callable, Iterator, Optional
+
+from ci import image
+from ci.console import Console
+from ci.logview import LogView
+from ci.machine import Machine, Nmis
+from ci.qemu import EmulatorError, Qemu
+from ci.verdict import Seen
+
+POLL = 0.02  # seconds; the resolution of every time that the host's clock takes
+LINGER = 3.0  # seconds that a machine which should have stopped is watched further
+
+
+class Session:
+    """A run in progress and, afterwards, what was seen of it."""
+
+    def __init__(self, machine: Machine, where: Path) -> None:
+        self.machine = machine
+        self.where = where
+        self.console = Console()
+        self.log = LogView(image.BUILD / "braid.elf")
+        self.seconds = 0.0  # since power-on
+        self._timed_out = False
+        self._shutdown: Optional[str] = None
+        self._status: Optional[int] = None
+
+    def run(self, watch: Callable[[Session], None] = lambda session: None,
+            stopped: Callable[[Session], bool] = lambda session: False) -> Seen:
+        """Boot and follow the machine to its end, its deadline, or LINGER after `stopped` first says so.
+
+        `watch` is called after each look at the machine. Errors: ImageError, EmulatorError.
+        """
+        iso = image.build(self.machine, self.where)
+        start = time.monotonic()
+        until = start + self.machine.deadline
+        lingering = False
+        actions = [Injection(action) for action in self.machine.actions]
+        with Qemu(self.machine, iso, self.where) as qemu:
+            alive = True
+            while alive:
+                time.sleep(POLL)
+                alive = qemu.alive()  # before the reads: what it said last is still read
+                now = time.monotonic()
+                self._take(qemu, now)
+                self.seconds = now - start
+                watch(self)
+                for action in actions:
+                    action.step(qemu, self.console, now)
+                if alive and not lingering and stopped(self):
+                    lingering, until = True, now + LINGER
+                if alive and now >= until:
+                    self._timed_out = not lingering
+                    break
+            qemu.qmp.poll()
+            self._shutdown, self._status = qemu.qmp.shutdown, qemu.status
+            if self._status:
+                raise EmulatorError(f"QEMU ended with status {self._status}: {qemu.complaints()}")
+        self._close()
+        watch(self)
+        return self.seen()
+
+    def seen(self) -> Seen:
+        return Seen(
+            console=self.console.lines, log=[line.text for line in self.log.lines],
+            result=self.console.result, guest_started=self.console.entry_at is not None,
+            shutdown=self._shutdown, status=self._status, timed_out=self._timed_out,
+            frames_lost=self.log.frames_lost, panic=self.console.panic)
+
+    def _take(self, qemu: Qemu, now: float) -> None:
+        self.console.feed(qemu.com2.read(), now)
+        self.log.feed(qemu.com1.read())
+        qemu.qmp.poll()
+
+    def _close(self) -> None:
+        self.console.close(time.monotonic())
+        self.log.close()
+        (self.where / "console.txt").write_text("".join(f"{line}\n" for line in self.console.lines))
+        (self.where / "log.txt").write_text("".join(f"{line}\n" for line in self.log.lines))
+        (self.where / "console.raw").unlink(missing_ok=True)
+
+
+class Injection:
+    """An Nmis action in progress."""
+
+    def __init__(self, action: Nmis) -> None:
+        self._steps: Iterator[float] = iter(i * action.every for i in range(action.count))
+        self._after = action.after
+        self._start: Optional[float] = None
+        self._next: Optional[float] = None
+
+    def step(self, qemu: Qemu, console: Console, now: float) -> None:
+        """Inject what is due at `now`; nothing before the console has said its cue."""
+        if self._start is None:
+            if not any(self._after in line for line in console.lines):
+                return
+            self._start = now
+            self._next = next(self._steps, None)
+        if self._next is not None and now >= self._start + self._next:
+            qemu.qmp.command("inject-nmi")
+            self._next = next(self._steps, None)

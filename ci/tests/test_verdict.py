@@ -1,0 +1,37 @@
+"""Each way in which a run can end gets its own name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ci.machine import Expect
+from ci.verdict import Seen, judge
+
+GOOD = Seen(console=["BRAID-INIT", "RESULT 0"], log=["registered"], result=0, guest_started=True,
+            shutdown="guest-shutdown", status=0)
+
+
+@pytest.mark.parametrize("seen, expect, kind, why", [
+    (GOOD, Expect(), "pass", ""),
+    (replace(GOOD, result=3), Expect(result=3), "pass", ""),
+    (replace(GOOD, result=3), Expect(), "fail", "ended with 3, not 0"),
+    (replace(GOOD, result=None, timed_out=True, status=None), Expect(), "hang", "RESULT 0"),
+    (replace(GOOD, timed_out=True, status=None, shutdown=None), Expect(), "hang", "powered off"),
+    (replace(GOOD, result=None, shutdown="guest-reset"), Expect(), "reset", "guest-reset"),
+    (replace(GOOD, shutdown="guest-reset"), Expect(), "reset", "guest-reset"),
+    (replace(GOOD, result=None, status=-11), Expect(), "emulator", "-11"),
+    (replace(GOOD, result=None, panic="Kernel panic: x"), Expect(), "reset", "Kernel panic: x"),
+    (GOOD, Expect(log=("^reg", "absent")), "fail", "log has no /absent/"),
+    (GOOD, Expect(console=("absent",)), "fail", "console has no /absent/"),
+    (GOOD, Expect(not_log=("regist",)), "fail", "log has /regist/"),
+    (replace(GOOD, frames_lost=2), Expect(), "fail", "2 log frames lost"),
+    (replace(GOOD, frames_lost=2), Expect(frames_lost=None), "pass", ""),
+    (GOOD, Expect(result=None), "fail", "none should have been"),
+    (Seen(console=[], log=["no SVM"]), Expect(result=None, log=("SVM",)), "pass", ""),
+    (Seen(console=[], log=[], timed_out=True), Expect(result=None, log=("SVM",)), "fail", "/SVM/"),
+])
+def test_judge(seen: Seen, expect: Expect, kind: str, why: str) -> None:
+    verdict = judge(seen, expect)
+    assert verdict.kind == kind and why in verdict.why

@@ -1,0 +1,71 @@
+"""Judge one run. Pure: what was seen and what was expected in, a verdict out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Iterable, Optional
+
+from ci.machine import Expect
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that a run has shown."""
+    console: list[str]
+    log: list[str]
+    result: Optional[int] = None
+    guest_started: bool = False  # the guest's kernel said anything
+    shutdown: Optional[str] = None  # QEMU's reason: guest-shutdown, guest-reset, ...
+    status: Optional[int] = None  # the emulator's exit status; None: it was ended from here
+    timed_out: bool = False
+    frames_lost: int = 0
+    panic: Optional[str] = None  # the guest kernel's last words
+
+
+@dataclass(frozen=True)
+class Verdict:
+    kind: str  # pass, fail, hang, reset, emulator
+    why: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.kind == "pass"
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.why}" if self.why else self.kind
+
+
+def judge(seen: Seen, expect: Expect) -> Verdict:
+    """The first thing that is wrong decides, worst first: no result, a wrong one, missing lines."""
+    if expect.result is None:
+        if seen.guest_started:
+            return Verdict("fail", "a guest was started, and none should have been")
+    elif seen.result is None:
+        return _no_result(seen)
+    elif seen.result != expect.result:
+        return Verdict("fail", f"the guest's command ended with {seen.result}, not {expect.result}")
+    elif seen.timed_out:
+        return Verdict("hang", "after the result: the guest never powered off")
+    elif seen.shutdown != "guest-shutdown":
+        return Verdict("reset", f"after the result: the machine ended by {seen.shutdown}, not by power-off")
+    missing = [f"log has no /{p}/" for p in _missing(expect.log, seen.log)]
+    missing += [f"console has no /{p}/" for p in _missing(expect.console, seen.console)]
+    missing += [f"log has /{p}/" for p in expect.not_log if p not in _missing([p], seen.log)]
+    if expect.frames_lost is not None and seen.frames_lost > expect.frames_lost:
+        missing.append(f"{seen.frames_lost} log frames lost")
+    return Verdict("fail", "; ".join(missing)) if missing else Verdict("pass")
+
+
+def _no_result(seen: Seen) -> Verdict:
+    last = next((line for line in reversed(seen.console) if line.strip()), "nothing")
+    words = seen.panic or f"the console's last line: {last.strip()}"
+    if seen.timed_out:
+        return Verdict("hang", f"no result before the deadline; {words}")
+    if seen.status not in (0, None):
+        return Verdict("emulator", f"the emulator ended with status {seen.status}; {words}")
+    return Verdict("reset", f"the machine ended by {seen.shutdown or 'itself'} without a result; {words}")
+
+
+def _missing(patterns: Iterable[str], lines: list[str]) -> list[str]:
+    return [p for p in patterns if not any(re.search(p, line) for line in lines)]
