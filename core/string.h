@@ -1,0 +1,16 @@
+/*
+ * The memory functions that the compiler calls by itself, and strlen; as in the C library. Any context.
+ * Host builds (unit tests) take the host library's.
+ */
+#ifndef CORE_STRING_H
+#define CORE_STRING_H
+
+#include <stddef.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *left, const void *right, size_t size);
+size_t strlen(const char *string);
+
+#endif
