@@ -1,6 +1,7 @@
 /*
- * The constants of the wire (FORMAT.md) and of the rings. The single source: log/gen_wire.py makes decoder/wire.py of
- * them, so each line is `#define NAME number`, decimal or hexadecimal, and nothing else is defined here.
+ * The constants of the wire (FORMAT.md) and of the rings. The single source: log/gen_wire.py makes
+ * decoder/wire.py of them, so each line is `#define NAME number`, decimal or hexadecimal, and nothing else is
+ * defined here.
  */
 #ifndef LOG_WIRE_H
 #define LOG_WIRE_H
@@ -9,22 +10,22 @@
 #define LOG_MAX_TAG_BITS   5
 
 /* Frames: header = context << 6 | kind << 4 | sequence. */
-#define LOG_KIND_RECORD  0
-#define LOG_KIND_BATCH   1
-#define LOG_KIND_SYNC    2
-#define LOG_FRAME_MAX    160
-#define LOG_CRC_POLY     0x1021
-#define LOG_CRC_INIT     0xffff
-#define LOG_CRC_FINAL    0xffff
-#define LOG_CRC_CHECK    0xd64e
+#define LOG_KIND_RECORD 0
+#define LOG_KIND_BATCH  1
+#define LOG_KIND_SYNC   2
+#define LOG_FRAME_MAX   160
+#define LOG_CRC_POLY    0x1021
+#define LOG_CRC_INIT    0xffff
+#define LOG_CRC_FINAL   0xffff
+#define LOG_CRC_CHECK   0xd64e
 
 /* SYNC. */
-#define LOG_SYNC_IDENTITY 0x01
-#define LOG_SYNC_COUNTERS 0x10
-#define LOG_SYNC_FRAMES   256
-#define LOG_SYNC_UNITS    0x8000
+#define LOG_SYNC_IDENTITY  0x01
+#define LOG_SYNC_COUNTERS  0x10
+#define LOG_SYNC_FRAMES    256
+#define LOG_SYNC_UNITS     0x8000
 #define LOG_IDENTITY_UNITS 0x100000
-#define LOG_BUILD_ID_SIZE 8
+#define LOG_BUILD_ID_SIZE  8
 
 /* The ELF section braid_log. */
 #define LOG_SITE_SIZE    64
