@@ -15,15 +15,15 @@ $(BUILD)/deps.stamp: ci/packages ci/deps.sh ci/apt.sh
 $(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
 	ci/kernel.sh $@
 
-.PHONY: deps demo run test check machine-test bench lint iso images
+.PHONY: deps demo run test check machine-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
 images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/initramfs.gz
 
-iso: deps ## build/braid.iso and build/bare.iso: the demo's boot image, with and without Braid
+iso: deps ## build/braid.iso and build/bare.iso, with and without Braid, whose guest runs CMD='...'
 	$(AFTER_DEPS) images
-	@BUILD=$(BUILD) $(PYTHON) -m ci.image --cpus $(CPUS) --loops $(LOOPS)
+	@BUILD=$(BUILD) $(PYTHON) -m ci.image --options '$(OPTIONS)' $(call quote,$(CMD))
 
 demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times twice, show each CPU's trace
 	$(AFTER_DEPS) images
@@ -46,6 +46,9 @@ check: deps ## the quick part: host tests and lint
 
 machine-test: ## boot each machine of ci/machines.py; ONLY=REGEX for some of them
 	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(ONLY)
+
+uart-test: ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to
+	@BUILD=$(BUILD) $(PYTHON) -m ci.uart
 
 bench: deps ## guest boot under Braid over bare, PAIRS=5, for 1 and 4 CPUs; build/bench.json
 	$(AFTER_DEPS) images

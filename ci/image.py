@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from ci.machine import KERNEL_ARGS, Machine
 
 BUILD = Path(os.environ.get("BUILD", "build"))
-INITRAMFS = BUILD / "initramfs.cpio.gz"
+INITRAMFS = BUILD / "initramfs.gz"
 
 
 class ImageError(Exception):
@@ -55,3 +57,25 @@ def build(machine: Machine, where: Path) -> Path:
         raise ImageError(made.stdout.strip())
     initramfs.unlink(missing_ok=True)
     return iso
+
+
+def main() -> int:
+    """`make iso`: the demo's image, with Braid and without."""
+    parser = argparse.ArgumentParser(prog="make iso", description=main.__doc__)
+    parser.add_argument("command", help="what the guest's shell runs")
+    parser.add_argument("--options", default="", help="Braid's boot options")
+    given = parser.parse_args()
+    for flavour in ("braid", "bare"):
+        out = BUILD / f"{flavour}.iso"
+        try:
+            machine = Machine(flavour, flavour, options=given.options, command=given.command)
+            build(machine, BUILD / "iso").replace(out)
+        except ImageError as error:
+            print(f"iso: {error}", file=sys.stderr)
+            return 1
+        print(out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -41,4 +41,5 @@ class LogView:
 
     frames = 0
     frames_lost = 0
+    own_lines = 0
     text_bytes = 0
