@@ -144,7 +144,7 @@ static int choose_places(const struct linux_modules *modules, struct plan *plan,
 
 static void fill_e820(struct boot_params *params)
 {
-    _Static_assert(MEMMAP_RANGES <= E820_ENTRIES_MAX, "the map always fits");
+    _Static_assert((int)MEMMAP_RANGES <= (int)E820_ENTRIES_MAX, "the map always fits");
     params->e820_entries = (uint8_t)memmap_count();
     for (unsigned i = 0; i < memmap_count(); i++) {
         struct memory_range range = memmap_get(i);
@@ -181,7 +181,8 @@ int linux_load(const struct linux_modules *modules, struct linux_entry *entry, c
         return error;
 
     write_low_block(modules, &plan);
-    memmove(at(plan.initrd_to), at(plan.initrd_from.start), plan.initrd_from.size);
+    if (plan.initrd_from.size)
+        memmove(at(plan.initrd_to), at(plan.initrd_from.start), plan.initrd_from.size);
     memmove(at(plan.kernel_to), at(plan.kernel_from.start), plan.kernel_from.size);
     *entry = (struct linux_entry){
         .entry = (uint32_t)plan.kernel_to,
