@@ -135,13 +135,6 @@ bool memmap_is_hidden(uint64_t gpa)
     return range && range->type == type_hidden;
 }
 
-/* Page 0 has the address NULL, and so is never handed out: nobody needs to keep page tables or buffers there.
- */
-void *guest_ram(uint64_t gpa)
-{
-    return memmap_is_ram(page_down(gpa), PAGE_SIZE) ? (void *)(uintptr_t)page_down(gpa) : NULL;
-}
-
 uint64_t memmap_top(void)
 {
     return ram_count ? ram[ram_count - 1].end : 0;

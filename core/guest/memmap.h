@@ -3,8 +3,6 @@
  *
  * Filled on the boot CPU before any other CPU runs (memmap_add, memmap_hide); constant afterwards, so every
  * CPU and context may ask without a lock. Addresses are physical bytes; a range is [start, end).
- *
- * guest_ram of core/hypapp.h is implemented here.
  */
 #ifndef CORE_GUEST_MEMMAP_H
 #define CORE_GUEST_MEMMAP_H
