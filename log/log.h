@@ -3,15 +3,16 @@
  *
  *     log_info("zeroing section %d of %s", i, name);
  *
- * writes a binary record (format id, time, arguments) into a ring in memory that belongs to this CPU and context alone,
- * and, by mode, onto the serial wire. Format, file, line and argument types stay in the ELF file, in section braid_log,
- * which is not loaded; the decoder reads them there.
+ * writes a binary record (format id, time, arguments) into a ring in memory that belongs to this CPU and
+ * context alone, and, by mode, onto the serial wire. Format, file, line and argument types stay in the ELF
+ * file, in section braid_log, which is not loaded; the decoder reads them there.
  *
- * Every function here may be called in any context (normal, NMI, machine check, panic) unless it says otherwise. None
- * takes a lock, allocates, or waits without a bound. A context that another one interrupts goes on unharmed.
+ * Every function here may be called in any context (normal, NMI, machine check, panic) unless it says
+ * otherwise. None takes a lock, allocates, or waits without a bound. A context that another one interrupts
+ * goes on unharmed.
  *
- * The surroundings supply log_env.h (which CPU and context this is, the clock, the ports), memcpy and memset, and link
- * with log/braid_log.ld.
+ * The surroundings supply log_env.h (which CPU and context this is, the clock, the ports), memcpy and memset,
+ * and link with log/braid_log.ld.
  */
 #ifndef LOG_LOG_H
 #define LOG_LOG_H
@@ -21,7 +22,8 @@
 #include <stdint.h>
 #include "log/site.h"
 
-/* Contexts nest strictly on one CPU: each is interrupted only by those with a greater number, and never by itself. */
+/* Contexts nest strictly on one CPU: each is interrupted only by those with a greater number, and never by
+ * itself. */
 enum log_context { LOG_NORMAL, LOG_NMI, LOG_MCE, LOG_PANIC, LOG_CONTEXTS };
 
 /* sync: a record has left for the UART when the call returns. async: it waits in its ring for log_pump(). */
@@ -40,15 +42,16 @@ enum log_error {
 };
 
 struct log_config {
-    unsigned cpus;             /* lanes: the CPUs that the firmware's table enables, 1..LOG_MAX_CPUS */
-    uint64_t tsc_khz;          /* rate of log_clock() */
+    unsigned cpus;    /* lanes: the CPUs that the firmware's table enables, 1..LOG_MAX_CPUS */
+    uint64_t tsc_khz; /* rate of log_clock() */
     enum log_mode mode;
     enum log_level wire_level; /* the finest level that goes to the wire */
-    enum log_level ring_level; /* the finest level that goes to the ring; raised to wire_level where it is below */
-    uint16_t port;             /* base of the UART; 0 is LOG_PORT_COM1 */
-    const uint8_t *build_id;   /* the ELF's GNU build-id; copied */
-    unsigned build_id_size;    /* in bytes; at most 20 are kept */
-    bool test_fifo_off;        /* negative control: turn the FIFO off behind the driver's back; loses bytes */
+    enum log_level
+        ring_level; /* the finest level that goes to the ring; raised to wire_level where it is below */
+    uint16_t port;  /* base of the UART; 0 is LOG_PORT_COM1 */
+    const uint8_t *build_id; /* the ELF's GNU build-id; copied */
+    unsigned build_id_size;  /* in bytes; at most 20 are kept */
+    bool test_fifo_off;      /* negative control: turn the FIFO off behind the driver's back; loses bytes */
 };
 
 struct log_totals {
@@ -66,33 +69,38 @@ struct log_writer; /* one CPU in one context; opaque */
 size_t log_memory_size(unsigned cpus);
 
 /*
- * Phase 1, before anything else: lays the rings out in `memory` (writable, 4096-byte aligned, mapped for good, and at an
- * address that no build changes, so that the next boot finds it) and starts a new epoch. Records then go to the rings.
- * Call once, on one CPU, normal context. Returns LOG_OK, LOG_ERR_CPUS or LOG_ERR_MEMORY.
+ * Phase 1, before anything else: lays the rings out in `memory` (writable, 4096-byte aligned, mapped for
+ * good, and at an address that no build changes, so that the next boot finds it) and starts a new epoch.
+ * Records then go to the rings. Call once, on one CPU, normal context. Returns LOG_OK, LOG_ERR_CPUS or
+ * LOG_ERR_MEMORY.
  */
 int log_init(void *memory, size_t size, unsigned max_cpus);
 
 /*
- * Phase 2, while one CPU runs, normal context, CPU count known: programs the UART, sends the banner and what waits in
- * this CPU's rings, and opens the wire for all. Returns LOG_OK, LOG_ERR_CPUS, LOG_ERR_CLOCK or LOG_ERR_UART.
+ * Phase 2, while one CPU runs, normal context, CPU count known: programs the UART, sends the banner and what
+ * waits in this CPU's rings, and opens the wire for all. Returns LOG_OK, LOG_ERR_CPUS, LOG_ERR_CLOCK or
+ * LOG_ERR_UART.
  */
 int log_open_wire(const struct log_config *config);
 
 /* Before the first record of a CPU: `apic_id` is what SYNC frames name it by. */
 void log_cpu_online(unsigned cpu, uint32_t apic_id);
 
-/* The writer that log_self() is to return on this CPU in this context; NULL before log_init() or beyond its CPUs. */
+/* The writer that log_self() is to return on this CPU in this context; NULL before log_init() or beyond its
+ * CPUs. */
 struct log_writer *log_writer(unsigned cpu, enum log_context context);
 
 /* The finest levels for wire and ring, from now on. */
 void log_set_levels(enum log_level wire, enum log_level ring);
 
-/* A text record, for what no format fits (panic, a guest's line). Longer than 4 records: cut, and marked with "...". */
+/* A text record, for what no format fits (panic, a guest's line). Longer than 4 records: cut, and marked with
+ * "...". */
 void log_text(enum log_level level, const char *text);
 
 /*
- * Sends up to max_records of what waits in the rings of `cpu`; true if some are left. Normal context of that CPU only:
- * at VM exits, when idle, while parked. In sync mode there is something to send only after the wire failed.
+ * Sends up to max_records of what waits in the rings of `cpu`; true if some are left. Normal context of that
+ * CPU only: at VM exits, when idle, while parked. In sync mode there is something to send only after the wire
+ * failed.
  */
 bool log_pump(unsigned cpu, unsigned max_records);
 
@@ -100,8 +108,8 @@ bool log_pump(unsigned cpu, unsigned max_records);
 bool log_backlog(unsigned cpu);
 
 /*
- * Takes the wire for this CPU and sends what waits in the rings of all. Panic context; stop the other CPUs first if that
- * can be done in bounded time. Those still running write to their rings only from now on.
+ * Takes the wire for this CPU and sends what waits in the rings of all. Panic context; stop the other CPUs
+ * first if that can be done in bounded time. Those still running write to their rings only from now on.
  */
 void log_flush_panic(void);
 
@@ -111,7 +119,8 @@ void log_drain(void);
 /* Sums over all CPUs; each number is exact when nobody logs. */
 struct log_totals log_totals(void);
 
-/* Plain ASCII before the wire is open, for boot errors; programs the UART if nobody has. Later it is log_text(LOG_ERROR). */
+/* Plain ASCII before the wire is open, for boot errors; programs the UART if nobody has. Later it is
+ * log_text(LOG_ERROR). */
 void log_puts_early(const char *text);
 
 #define log_error(...) LOG_AT(LOG_ERROR, __VA_ARGS__)

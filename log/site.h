@@ -1,9 +1,10 @@
 /*
  * Call sites: what stands behind log_info() and its siblings.
  *
- * Each site puts a struct log_site into section braid_log and its strings into braid_log_str. log/braid_log.ld collects
- * both in an output section that is not loaded, so a site must never be read at run time: all that the running code
- * takes from it is its index, the id. Arguments become 64-bit values here, by type; record.c encodes them.
+ * Each site puts a struct log_site into section braid_log and its strings into braid_log_str.
+ * log/braid_log.ld collects both in an output section that is not loaded, so a site must never be read at run
+ * time: all that the running code takes from it is its index, the id. Arguments become 64-bit values here, by
+ * type; record.c encodes them.
  */
 #ifndef LOG_SITE_H
 #define LOG_SITE_H
@@ -30,17 +31,33 @@ _Static_assert(sizeof(struct log_site) == LOG_SITE_SIZE, "the decoder reads site
 extern const struct log_site log_sites[]; /* from log/braid_log.ld: entry 0, reserved for text records */
 extern _Atomic uint8_t log_finest;        /* records of a finer level are not made at all */
 
-/* `site` is id << 8 | level. Strings are bounded to the room in a slot; `strings` has bit i set if argument i is one. */
+/* `site` is id << 8 | level. Strings are bounded to the room in a slot; `strings` has bit i set if argument i
+ * is one. */
 void log_record(uint32_t site, unsigned count, const uint64_t *args);
 void log_record_strings(uint32_t site, unsigned count, const uint64_t *args, unsigned strings);
 
 /* Never called: makes the compiler check the format. */
-__attribute__((format(printf, 1, 2))) static inline void log_check(const char *format, ...) { (void)format; }
+__attribute__((format(printf, 1, 2))) static inline void log_check(const char *format, ...)
+{
+    (void)format;
+}
 
-static inline uint64_t log_signed(int64_t value) { return (uint64_t)value << 1 ^ (uint64_t)(value >> 63); }
-static inline uint64_t log_unsigned(uint64_t value) { return value; }
-static inline uint64_t log_char(char value) { return (uint8_t)value; }
-static inline uint64_t log_pointer(const volatile void *value) { return (uintptr_t)value; }
+static inline uint64_t log_signed(int64_t value)
+{
+    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+}
+static inline uint64_t log_unsigned(uint64_t value)
+{
+    return value;
+}
+static inline uint64_t log_char(char value)
+{
+    return (uint8_t)value;
+}
+static inline uint64_t log_pointer(const volatile void *value)
+{
+    return (uintptr_t)value;
+}
 
 /* clang-format off */
 #define LOG_TYPE(x) _Generic((x), \

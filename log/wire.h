@@ -38,4 +38,11 @@
 #define LOG_TYPE_STRING  6
 #define LOG_TYPE_CHAR    7
 
+/* Memory: a header page, then two banks of rings. */
+#define LOG_AREA_MAGIC   0x474f4c4449415242
+#define LOG_AREA_VERSION 1
+#define LOG_SLOT_SIZE    128
+#define LOG_SLOT_PAYLOAD 104
+#define LOG_RING_ONLY    0x80
+
 #endif

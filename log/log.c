@@ -1,0 +1,178 @@
+/* Setting the log up, its levels, its pump, its totals. See log.h. */
+#include "log/log.h"
+#include "log/area.h"
+#include "log/banner.h"
+#include "log/owner.h"
+#include "log/send.h"
+#include "log/uart.h"
+#include "log/writer.h"
+#include "log_env.h"
+
+struct log_state log_state;
+
+int log_init(void *memory, size_t size, unsigned max_cpus)
+{
+    struct log_area *area;
+
+    if (max_cpus == 0 || max_cpus > LOG_MAX_CPUS)
+        return LOG_ERR_CPUS;
+    area = log_area_init(memory, size, max_cpus);
+    if (area == NULL)
+        return LOG_ERR_MEMORY;
+    log_owner_reset();
+    log_uart.name = NULL;
+    log_state = (struct log_state){.area = area, .max_cpus = max_cpus};
+    for (unsigned cpu = 0; cpu < max_cpus; cpu++) {
+        log_state.lane[cpu].apic_id = cpu;
+        for (unsigned c = 0; c < LOG_CONTEXTS; c++) {
+            struct log_writer *writer = &log_state.lane[cpu].writer[c];
+
+            writer->ring.slots = log_area_slots(area, cpu, c);
+            writer->ring.mask = log_area_slot_count(c) - 1;
+            writer->cpu = (uint8_t)cpu;
+            writer->context = (uint8_t)c;
+        }
+    }
+    log_set_levels(LOG_INFO, LOG_TRACE);
+    return LOG_OK;
+}
+
+void log_set_levels(enum log_level wire, enum log_level ring)
+{
+    log_set(log_state.wire_level, (uint8_t)wire);
+    log_set(log_finest, (uint8_t)(wire > ring ? wire : ring));
+}
+
+/* The tags' width, and a unit of time between 2 and 4 microseconds: a window of 2^16 of them is 131 to 262
+ * ms. */
+static void set_geometry(const struct log_config *config)
+{
+    log_state.cpus = config->cpus;
+    log_state.tag_bits = 0;
+    while (1u << log_state.tag_bits < config->cpus)
+        log_state.tag_bits++;
+    log_state.shift = 0;
+    while (config->tsc_khz >> (log_state.shift + 1) >= 250)
+        log_state.shift++;
+}
+
+static void describe_boot(const struct log_config *config)
+{
+    struct log_bank *bank = &log_state.area->bank[log_state.area->current];
+
+    bank->tsc_khz = config->tsc_khz;
+    bank->cpus = config->cpus;
+    bank->build_id_size = config->build_id_size < LOG_BUILD_ID_MAX ? config->build_id_size : LOG_BUILD_ID_MAX;
+    for (unsigned i = 0; i < bank->build_id_size; i++)
+        bank->build_id[i] = config->build_id[i];
+    log_area_seal(log_state.area);
+}
+
+int log_open_wire(const struct log_config *config)
+{
+    const uint16_t port = config->port == 0 ? LOG_PORT_COM1 : config->port;
+    struct log_writer *self = log_self();
+
+    if (config->cpus == 0 || config->cpus > log_state.max_cpus || self == NULL)
+        return LOG_ERR_CPUS;
+    if (config->tsc_khz == 0)
+        return LOG_ERR_CLOCK;
+    set_geometry(config);
+    describe_boot(config);
+    log_set_levels(config->wire_level, config->ring_level);
+    if (!log_uart_open(port, config->cpus, config->tsc_khz, config->test_fifo_off))
+        return LOG_ERR_UART;
+    if (log_uart.depth == 1)
+        log_owner_require();
+    log_banner(config);
+    log_set(log_state.open, true);
+    log_send_lane(self, UINT32_MAX);
+    log_set(log_state.sync, config->mode == LOG_SYNC);
+    log_send_lane(self, UINT32_MAX); /* what came between the two */
+    return LOG_OK;
+}
+
+void log_cpu_online(unsigned cpu, uint32_t apic_id)
+{
+    if (cpu < log_state.max_cpus)
+        log_state.lane[cpu].apic_id = apic_id;
+}
+
+struct log_writer *log_writer(unsigned cpu, enum log_context context)
+{
+    return cpu < log_state.max_cpus ? &log_state.lane[cpu].writer[context] : NULL;
+}
+
+bool log_pump(unsigned cpu, unsigned max_records)
+{
+    if (cpu < log_state.cpus && log_get(log_state.open))
+        log_send_lane(&log_state.lane[cpu].writer[LOG_NORMAL], max_records);
+    return log_backlog(cpu);
+}
+
+bool log_backlog(unsigned cpu)
+{
+    if (cpu >= log_state.cpus || !log_get(log_state.open))
+        return false;
+    for (unsigned c = 0; c < LOG_CONTEXTS; c++)
+        if (log_waiting(&log_state.lane[cpu].writer[c]))
+            return true;
+    return false;
+}
+
+void log_flush_panic(void)
+{
+    struct log_writer *self = log_self();
+    const uint64_t start = log_clock();
+    struct log_right right = {.held = false};
+
+    if (self == NULL || !log_get(log_state.open))
+        return;
+    log_owner_require();
+    while (!log_owner_try(self, &right) && log_clock() - start < log_uart.patience)
+        log_relax();
+    for (unsigned cpu = 0; cpu < log_state.cpus; cpu++) {
+        for (unsigned c = 0; c < LOG_CONTEXTS; c++) {
+            struct log_writer *writer = &log_state.lane[cpu].writer[c];
+
+            /* A frame takes a record at least, so this bounds us even if that CPU still logs. */
+            for (uint64_t n = 0; n <= writer->ring.mask && log_waiting(writer); n++)
+                if (log_send_frame(self, writer, UINT32_MAX) == 0)
+                    break;
+        }
+    }
+    log_owner_release(self, &right);
+}
+
+void log_drain(void)
+{
+    if (log_uart.name != NULL)
+        log_uart_drain();
+}
+
+struct log_totals log_totals(void)
+{
+    struct log_totals sum = {.homeless = log_get(log_state.homeless), .given_up = log_get(log_uart.given_up)};
+
+    for (unsigned cpu = 0; cpu < log_state.max_cpus; cpu++) {
+        for (unsigned c = 0; c < LOG_CONTEXTS; c++) {
+            const struct log_writer *writer = &log_state.lane[cpu].writer[c];
+
+            sum.frames += log_get(writer->frames);
+            sum.records += log_get(writer->records);
+            sum.wire_bytes += log_get(writer->wire_bytes);
+            sum.dropped += log_get(writer->dropped);
+        }
+    }
+    return sum;
+}
+
+void log_puts_early(const char *text)
+{
+    if (log_get(log_state.open)) {
+        log_text(LOG_ERROR, text);
+        return;
+    }
+    if (log_uart.name != NULL || log_uart_open(LOG_PORT_COM1, 1, 0, false))
+        (void)log_uart_puts(text);
+}

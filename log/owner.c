@@ -1,0 +1,87 @@
+/*
+ * One word: epoch << 16 | owner, owner 0 = free. Each change is a CAS that also raises the epoch, so the word
+ * never has an old value again, and an owner that moves shows it.
+ *
+ * - Free: taken by CAS.
+ * - Held by a lower context of this CPU: it stands still until we return, so we take the right over and give
+ * it back.
+ * - Held by another CPU: not now. If the word has not changed for STILL_MS since we first saw it so, its
+ * owner is stopped or dead: taken over. A stale owner that wakes up looks before each byte; it may be past
+ * that look, so it adds one stray byte at most. A CAS that fails is not repeated: somebody else moved, and we
+ * leave our records in the ring. So nobody can be starved into waiting here. All orders are relaxed: the word
+ * guards the port only, no memory.
+ */
+#include "log/owner.h"
+#include "log/uart.h"
+#include "log_env.h"
+
+enum { OWNER_BITS = 16, STILL_DIVISOR = 2 /* of the patience with the UART: 50 ms */ };
+
+static _Atomic uint64_t word;
+static _Atomic bool required;
+
+static uint16_t owner_of(uint64_t value)
+{
+    return (uint16_t)value;
+}
+static uint16_t name_of(const struct log_writer *self)
+{
+    return (uint16_t)((self->cpu << 2 | self->context) + 1);
+}
+
+static bool change(uint64_t from, uint16_t owner)
+{
+    const uint64_t to = ((from >> OWNER_BITS) + 1) << OWNER_BITS | owner;
+
+    return atomic_compare_exchange_strong_explicit(&word, &from, to, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+void log_owner_require(void)
+{
+    log_set(required, true);
+}
+bool log_owner_required(void)
+{
+    return log_get(required);
+}
+
+void log_owner_reset(void)
+{
+    log_set(required, false);
+    log_set(word, 0);
+}
+
+bool log_owner_try(struct log_writer *self, struct log_right *right)
+{
+    const uint64_t value = log_get(word);
+    const uint16_t owner = owner_of(value), name = name_of(self);
+    const bool ours = owner != 0 && (owner - 1) >> 2 == self->cpu && owner <= name;
+
+    right->below = ours && owner != name ? owner : 0;
+    right->held = false;
+    if (owner == 0 || ours) {
+        right->held = change(value, name);
+    } else if (value != self->owner_seen) {
+        self->owner_seen = value;
+        self->owner_since = log_clock();
+    } else if (log_clock() - self->owner_since > log_uart.patience / STILL_DIVISOR) {
+        right->held = change(value, name);
+    }
+    return right->held;
+}
+
+bool log_owner_keep(struct log_writer *self)
+{
+    const uint64_t value = log_get(word);
+
+    return owner_of(value) == name_of(self) && change(value, name_of(self));
+}
+
+void log_owner_release(struct log_writer *self, const struct log_right *right)
+{
+    const uint64_t value = log_get(word);
+
+    if (right->held && owner_of(value) == name_of(self))
+        (void)change(value, right->below);
+}

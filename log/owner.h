@@ -1,0 +1,31 @@
+/*
+ * The right to the wire, for when only one context may send at a time: the UART has no FIFO, or a CPU panics.
+ * It is tried for and never waited for; who does not get it leaves its records in the ring.
+ */
+#ifndef LOG_OWNER_H
+#define LOG_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "log/writer.h"
+
+/* A right taken: what the word was before, to give it back to the context that we interrupted. */
+struct log_right {
+    bool held;
+    uint16_t below; /* owner to restore, 0 if none */
+};
+
+/* From now on the right is asked for; cannot be undone before the next log_init(). */
+void log_owner_require(void);
+bool log_owner_required(void);
+void log_owner_reset(void);
+
+/* Tries to take the right for `self`. */
+bool log_owner_try(struct log_writer *self, struct log_right *right);
+
+/* Before each byte: true if the right is still ours. Also shows the others that we are moving. */
+bool log_owner_keep(struct log_writer *self);
+
+void log_owner_release(struct log_writer *self, const struct log_right *right);
+
+#endif
