@@ -21,7 +21,9 @@ int log_init(void *memory, size_t size, unsigned max_cpus)
         return LOG_ERR_MEMORY;
     log_owner_reset();
     log_uart.name = NULL;
-    log_state = (struct log_state){.area = area, .max_cpus = max_cpus};
+    __builtin_memset(&log_state, 0, sizeof(log_state));
+    log_state.area = area;
+    log_state.max_cpus = max_cpus;
     for (unsigned cpu = 0; cpu < max_cpus; cpu++) {
         log_state.lane[cpu].apic_id = cpu;
         for (unsigned c = 0; c < LOG_CONTEXTS; c++) {
@@ -129,7 +131,7 @@ void log_flush_panic(void)
     if (self == NULL || !log_get(log_state.open))
         return;
     log_owner_require();
-    while (!log_owner_try(self, &right) && log_clock() - start < log_uart.patience)
+    while (!log_owner_try(self, &right) && log_clock() - start < (LOG_OWNER_STILL + 1) * log_uart.patience)
         log_relax();
     for (unsigned cpu = 0; cpu < log_state.cpus; cpu++) {
         for (unsigned c = 0; c < LOG_CONTEXTS; c++) {

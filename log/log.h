@@ -109,7 +109,7 @@ bool log_backlog(unsigned cpu);
 
 /*
  * Takes the wire for this CPU and sends what waits in the rings of all. Panic context; stop the other CPUs
- * first if that can be done in bounded time. Those still running write to their rings only from now on.
+ * first if that can be done in bounded time. Those that still run send one at a time from now on, or not at all.
  */
 void log_flush_panic(void);
 

@@ -2,20 +2,20 @@
  * One word: epoch << 16 | owner, owner 0 = free. Each change is a CAS that also raises the epoch, so the word
  * never has an old value again, and an owner that moves shows it.
  *
- * - Free: taken by CAS.
- * - Held by a lower context of this CPU: it stands still until we return, so we take the right over and give
- * it back.
- * - Held by another CPU: not now. If the word has not changed for STILL_MS since we first saw it so, its
- * owner is stopped or dead: taken over. A stale owner that wakes up looks before each byte; it may be past
- * that look, so it adds one stray byte at most. A CAS that fails is not repeated: somebody else moved, and we
- * leave our records in the ring. So nobody can be starved into waiting here. All orders are relaxed: the word
- * guards the port only, no memory.
+ * Free: taken by CAS.
+ * Held by a lower context of this CPU: it stands still until we return, so we take the right over and give it back.
+ * Held by another CPU: not now. If the word has not changed for LOG_OWNER_STILL times the patience with the UART
+ * (which a live owner may be waiting for) since we first saw it so, its owner is stopped or dead: taken over. A
+ * stale owner that wakes up looks before each byte; it may be past that look, so it adds one stray byte at most.
+ *
+ * A CAS that fails because another CPU moved is not repeated: we leave our records in the ring, and nobody can be
+ * starved into waiting here. All orders are relaxed: the word guards the port only, no memory.
  */
 #include "log/owner.h"
 #include "log/uart.h"
 #include "log_env.h"
 
-enum { OWNER_BITS = 16, STILL_DIVISOR = 2 /* of the patience with the UART: 50 ms */ };
+enum { OWNER_BITS = 16 };
 
 static _Atomic uint64_t word;
 static _Atomic bool required;
@@ -58,14 +58,14 @@ bool log_owner_try(struct log_writer *self, struct log_right *right)
     const uint16_t owner = owner_of(value), name = name_of(self);
     const bool ours = owner != 0 && (owner - 1) >> 2 == self->cpu && owner <= name;
 
-    right->below = ours && owner != name ? owner : 0;
+    right->below = ours ? owner : 0;
     right->held = false;
     if (owner == 0 || ours) {
         right->held = change(value, name);
     } else if (value != self->owner_seen) {
         self->owner_seen = value;
         self->owner_since = log_clock();
-    } else if (log_clock() - self->owner_since > log_uart.patience / STILL_DIVISOR) {
+    } else if (log_clock() - self->owner_since > LOG_OWNER_STILL * log_uart.patience) {
         right->held = change(value, name);
     }
     return right->held;
@@ -73,9 +73,16 @@ bool log_owner_try(struct log_writer *self, struct log_right *right)
 
 bool log_owner_keep(struct log_writer *self)
 {
-    const uint64_t value = log_get(word);
+    /* The CAS fails if a nested context took the right and gave it back between: then once more, and no more. */
+    for (unsigned tries = 0; tries < 2; tries++) {
+        const uint64_t value = log_get(word);
 
-    return owner_of(value) == name_of(self) && change(value, name_of(self));
+        if (owner_of(value) != name_of(self))
+            return false;
+        if (change(value, name_of(self)))
+            return true;
+    }
+    return false;
 }
 
 void log_owner_release(struct log_writer *self, const struct log_right *right)

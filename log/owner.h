@@ -9,10 +9,12 @@
 #include <stdint.h>
 #include "log/writer.h"
 
-/* A right taken: what the word was before, to give it back to the context that we interrupted. */
+enum { LOG_OWNER_STILL = 2 }; /* see owner.c */
+
+/* A right taken, and who had it before on this CPU (a context that we interrupted, or ourselves; 0: nobody). */
 struct log_right {
     bool held;
-    uint16_t below; /* owner to restore, 0 if none */
+    uint16_t below;
 };
 
 /* From now on the right is asked for; cannot be undone before the next log_init(). */
