@@ -1,5 +1,5 @@
 # Emulators as test machines, and the targets that a user types. ci/README.md tells how to add a test machine.
-CMD       ?= true
+CMD       ?=
 EXTRA     ?=
 OPTIONS   ?=
 PAIRS     ?= 5
@@ -19,11 +19,13 @@ $(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
-images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/initramfs.gz
+images: $(BUILD)/vmlinuz $(BUILD)/braid.elf guest-programs
 
-iso: deps ## build/braid.iso and build/bare.iso, with and without Braid, whose guest runs CMD='...'
+# By the environment, so that neither make nor the shell reads what is in it.
+iso run: export BRAID_CMD := $(value CMD)
+iso: deps ## build/braid.iso and build/bare.iso, with and without Braid, whose guest runs CMD='...' or pal_demo
 	$(AFTER_DEPS) images
-	@BUILD=$(BUILD) $(PYTHON) -m ci.image --options '$(OPTIONS)' $(call quote,$(CMD))
+	@BUILD=$(BUILD) $(PYTHON) -m ci.image --options '$(OPTIONS)' --loops $(LOOPS) "$$BRAID_CMD"
 
 demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times twice, show each CPU's trace
 	$(AFTER_DEPS) images
@@ -32,22 +34,18 @@ demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times tw
 run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra, and end with its status
 	$(AFTER_DEPS) images
 	@BUILD=$(BUILD) $(PYTHON) -m ci.run --cpus $(CPUS) --memory $(MEM) --options '$(OPTIONS)' \
-		$(if $(EXTRA),--extra '$(EXTRA)') $(call quote,$(CMD))
-
-# quote: one shell word, whatever is in it
-quote = '$(subst ','\'',$(1))'
+		$(if $(EXTRA),--extra '$(EXTRA)') "$$BRAID_CMD"
 
 test: deps ## everything: host tests, machine tests, lint; the last line is the count
-	$(AFTER_DEPS) images
 	@$(PYTHON) -m ci.totals $(CHECKS) machine-test uart-test lint
 
 check: deps ## the quick part: host tests and lint
 	@$(PYTHON) -m ci.totals $(CHECKS) lint
 
-machine-test: ## boot each machine of ci/machines.py; ONLY=REGEX for some of them
+machine-test: images ## boot each machine of ci/machines.py, or those that match ONLY=REGEX
 	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(ONLY)
 
-uart-test: ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to
+uart-test: images ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to
 	@BUILD=$(BUILD) $(PYTHON) -m ci.uart
 
 bench: deps ## guest boot under Braid over bare, PAIRS=5, for 1 and 4 CPUs; build/bench.json
@@ -60,12 +58,12 @@ ci-test:
 	@$(PYTHON) -m pytest -q -p no:cacheprovider ci/tests
 
 lint: ## clang-format, shellcheck, flake8, mypy and each folder's own
-	@$(PYTHON) -m ci.totals lint-c lint-shell lint-flake8 lint-mypy $(LINTS)
+	@$(PYTHON) -m ci.totals --lint lint-c lint-shell lint-flake8 lint-mypy $(LINTS)
 lint-c:
-	@clang-format --dry-run -Werror $(C_FILES) && echo '1 passed, 0 failed'
+	@clang-format --dry-run -Werror $(C_FILES)
 lint-shell:
-	@shellcheck -x $(SH_FILES) && echo '1 passed, 0 failed'
+	@shellcheck -x $(SH_FILES)
 lint-flake8:
-	@$(PYTHON) -m flake8 $(PY_FILES) && echo '1 passed, 0 failed'
+	@$(PYTHON) -m flake8 $(PY_FILES)
 lint-mypy:
-	@$(PYTHON) -m mypy --config-file ci/mypy.ini --cache-dir $(BUILD)/mypy -p ci -p decoder && echo '1 passed, 0 failed'
+	@$(PYTHON) -m mypy --config-file ci/mypy.ini --cache-dir $(BUILD)/mypy -p ci -p decoder

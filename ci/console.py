@@ -1,7 +1,8 @@
 """The guest's console: what its /init says to the test machine, as events.
 
     BRAID-INIT                      /init has started
-    PROGRESS NAME DONE OF           one step of a loop is through
+    PROGRESS NAME DONE              a step of a loop is through, the DONE-th
+    FAILED NAME DONE, ...           and did not pass; the loop goes on
     COUNTERS NAME=N ...             the hypervisor's counters, read by a hypercall
     RESULT N                        the command ended with status N; the guest powers off next
 
@@ -14,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-EVENT = re.compile(r"BRAID-INIT|PROGRESS (\S+) (\d+) (\d+)|COUNTERS((?: \w+=\d+)+)|RESULT (-?\d+)")
+EVENT = re.compile(r"BRAID-INIT|(PROGRESS|FAILED) (\w+) (\d+)|COUNTERS((?: \w+=\d+)+)|RESULT (-?\d+)")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|\r|\0")
 
 
@@ -25,7 +26,8 @@ class Console:
     entry_at: Optional[float] = None  # the kernel's first line, before it unpacks itself
     init_at: Optional[float] = None
     result: Optional[int] = None
-    progress: dict[str, tuple[int, int]] = field(default_factory=dict)  # name -> done, of
+    done: dict[str, int] = field(default_factory=dict)  # loop -> steps through
+    failed: dict[str, int] = field(default_factory=dict)  # loop -> steps that did not pass
     counters: dict[str, int] = field(default_factory=dict)
     _rest: bytes = b""
 
@@ -47,15 +49,21 @@ class Console:
         event = EVENT.search(line)
         if not event:
             return
-        name, done, total, counters, result = event.groups()
-        if name:
-            self.progress[name] = (int(done), int(total))
+        word, loop, number, counters, result = event.groups()
+        if word == "PROGRESS":
+            self.done[loop] = int(number)
+        elif word == "FAILED":
+            self.failed[loop] = self.failed.get(loop, 0) + 1
         elif counters:
             self.counters.update((key, int(value)) for key, value in re.findall(r"(\w+)=(\d+)", counters))
         elif result is not None:
             self.result = int(result)
         elif self.init_at is None:
             self.init_at = now
+
+    def passed(self, loop: str) -> int:
+        """Steps of a loop that are through and passed."""
+        return self.done.get(loop, 0) - self.failed.get(loop, 0)
 
     @property
     def panic(self) -> Optional[str]:

@@ -22,14 +22,13 @@ from ci.summary import Summary, summarise
 from ci.verdict import Verdict, judge
 
 
-def demo_command(loops: int) -> str:
-    """What the guest runs. The programs say PROGRESS lines; a failed run does not stop those after it."""
-    return f"/pal/loop {loops}"
+# The guest's loop says PROGRESS lines; a run that fails does not stop those after it. Then the counters.
+COMMAND = "/pal/demo; status=$?; /pal/64/quiesce --counters; exit $status"
 
 
 def demo_machine(cpus: int, loops: int, memory: int, options: str = "") -> Machine:
     deadline = 120 + 30 * cpus + 2 * loops * cpus  # generous: what hangs must not look like what is slow
-    return Machine("demo", cpus=cpus, memory=memory, options=options, command=demo_command(loops),
+    return Machine("demo", cpus=cpus, memory=memory, options=options, loops=loops, command=COMMAND,
                    deadline=deadline)
 
 
@@ -65,7 +64,7 @@ def main() -> int:
     session = Session(machine, image.BUILD / "demo")
     start = time.monotonic()
     try:
-        with show(screen, given.cpus) as watch:
+        with show(screen, given.cpus, given.loops) as watch:
             seen = session.run(watch)
     except (image.ImageError, EmulatorError) as error:
         print(f"demo: {error}", file=sys.stderr)

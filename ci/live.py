@@ -25,12 +25,12 @@ Watch = Callable[[Session], None]
 
 
 @contextmanager
-def show(screen: Screen, cpus: int) -> Iterator[Watch]:
+def show(screen: Screen, cpus: int, loops: int) -> Iterator[Watch]:
     """A `watch` for Session.run that shows what is new at each look."""
     if not screen.is_terminal:
-        yield Plain().watch
+        yield Plain(loops).watch
         return
-    panes = Panes(screen, cpus)
+    panes = Panes(screen, cpus, loops)
     with Live(panes.render(), console=screen, refresh_per_second=8, transient=True) as live:
 
         def watch(session: Session) -> None:
@@ -43,31 +43,33 @@ def show(screen: Screen, cpus: int) -> Iterator[Watch]:
 class Plain:
     """Line by line, for pipes and files."""
 
-    def __init__(self) -> None:
+    def __init__(self, loops: int) -> None:
+        self._loops = loops
         self._shown = 0
-        self._progress: dict[str, tuple[int, int]] = {}
+        self._done: dict[str, int] = {}
 
     def watch(self, session: Session) -> None:
         for line in session.log.lines[self._shown:]:
             print(line)
         self._shown = len(session.log.lines)
-        for name, (done, total) in session.console.progress.items():
-            if self._progress.get(name) != (done, total):
-                print(f"{name}: {done} of {total}", flush=True)
-        self._progress = dict(session.console.progress)
+        for width, done in session.console.done.items():
+            if self._done.get(width) != done:
+                print(f"pal_demo, {width}-bit: {done} of {self._loops}", flush=True)
+        self._done = dict(session.console.done)
 
 
 class Panes:
     """The tail of each CPU's trace, side by side."""
 
-    def __init__(self, screen: Screen, cpus: int) -> None:
+    def __init__(self, screen: Screen, cpus: int, loops: int) -> None:
         self._screen = screen
         self._tails: list[list[Line]] = [[] for _ in range(cpus)]
         self._shown = 0
         self._last = ""  # the guest's last console line
         self._bars = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                               TimeElapsedColumn())
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[str, TaskID] = {
+            width: self._bars.add_task(f"pal_demo, {width}-bit", total=loops) for width in ("32", "64")}
 
     def take(self, session: Session) -> bool:
         """Take in what is new since the last look; was there anything?"""
@@ -82,10 +84,8 @@ class Panes:
         last = next((line for line in reversed(session.console.lines[-5:]) if line.strip()), "")
         changed = bool(new) or last != self._last
         self._last = last
-        for name, (done, total) in session.console.progress.items():
-            if name not in self._tasks:
-                self._tasks[name] = self._bars.add_task(name, total=total)
-            self._bars.update(self._tasks[name], completed=done)
+        for width, task in self._tasks.items():
+            self._bars.update(task, completed=session.console.done.get(width, 0))
         return changed
 
     def _height(self) -> int:

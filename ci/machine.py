@@ -31,6 +31,7 @@ class Machine:
     options: str = ""  # Braid's boot options
     kernel_args: str = ""  # beside KERNEL_ARGS
     command: str = "true"  # what the guest's shell runs
+    loops: int = 100  # how often /pal/demo goes round
     extra: Optional[Path] = None  # a directory that the guest finds as /extra
     deadline: float = 120.0  # seconds from power-on until it counts as hung
     actions: tuple[Nmis, ...] = ()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ci.demo import demo_command
+from ci.demo import COMMAND
 from ci.machine import Expect, Machine, Nmis
+
+
+# The programs {} one after the other, as 32-bit and as 64-bit programs.
+EACH_WIDTH = "for w in 32 64; do for p in {}; do echo $w $p; /pal/$w/$p || exit 1; done; done"
+QMP_COMMAND = "/pal/nmi_count -- sh -c 'echo NMI-READY; sleep 15'"
+QMP_NMIS = (Nmis(count=200, every=0.05, after="NMI-READY"),)
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ def refused(name: str, says: str, **machine: object) -> Row:
 ROWS = [
     Row(Machine("bare-4", flavour="bare", command="test $(nproc) -eq 4", deadline=90)),
     boot(1), boot(2), boot(4), boot(8),
-    Row(Machine("demo-short", command=demo_command(5), deadline=240)),
-    Row(Machine("demo-async", options="log=async", command=demo_command(5), deadline=240)),
+    Row(Machine("demo-short", loops=5, command=COMMAND, deadline=240)),
+    Row(Machine("demo-async", options="log=async", loops=5, command=COMMAND, deadline=240)),
 
     # Bad input
     Row(Machine("unknown-option", cpus=1, options="nonsense=1"), Expect(log=("nonsense",))),
@@ -41,13 +47,17 @@ ROWS = [
 
     # Isolation: a signal for the program, a log line, and the machine goes on
     Row(Machine("devmem", command="/pal/64/devmem"), Expect(log=("GP",))),
-    Row(Machine("attacks", command="/pal/32/attack && /pal/64/attack", deadline=240)),
+    Row(Machine("pal-attacks", command=EACH_WIDTH.format("faults outside threads abandon"), deadline=240)),
 
-    # Stop
+    # Stop. 334 rounds to 3 other CPUs each are 1002 NMIs by the ICR.
     Row(Machine("quiesce-1000", options="test=on", command="/pal/64/quiesce 1000", deadline=240),
-        Expect(console=("quiesces=",))),
-    Row(Machine("icr-nmis", options="test=on", command="/pal/nmi-storm 1000", deadline=400)),
-    Row(Machine("qmp-nmis", command="/pal/nmi-count 200 30", deadline=180,
-                actions=(Nmis(count=200, every=0.05, after="NMI-READY"),))),
+        Expect(console=("quiesces asked 1000 completed 1000 counted 1000",))),
+    Row(Machine("icr-nmis", options="test=on", deadline=400,
+                command="/pal/64/quiesce 1000 & /pal/nmi_count 334 && wait $!"),
+        Expect(console=("NMIS sent 1002 counted 1002", "completed 1000"))),
+    Row(Machine("qmp-nmis-bare", flavour="bare", command=QMP_COMMAND, deadline=120, actions=QMP_NMIS),
+        Expect(console=("NMIS counted 200",))),
+    Row(Machine("qmp-nmis", command=QMP_COMMAND, deadline=150, actions=QMP_NMIS),
+        Expect(console=("NMIS counted 200",))),
     Row(Machine("hotplug", command="/pal/hotplug 5", deadline=240)),
 ]

@@ -40,6 +40,8 @@ def main() -> int:
     parser.add_argument("--deadline", type=float, default=600.0, help="seconds")
     parser.add_argument("--bare", action="store_true", help="without Braid")
     given = parser.parse_args()
+    if not given.command:
+        parser.error("say what to run: make run CMD='...'")
     machine = Machine("run", flavour="bare" if given.bare else "braid", cpus=given.cpus,
                       memory=given.memory, options=given.options, command=given.command,
                       extra=given.extra, deadline=given.deadline)

@@ -59,8 +59,8 @@ def summarise(session: Session, loops: int) -> Summary:
     boot = console.boot_seconds
     return Summary(
         cpus=session.machine.cpus, loops=loops,
-        passed32=console.progress.get("pal_demo32", (0, 0))[0],
-        passed64=console.progress.get("pal_demo64", (0, 0))[0],
+        passed32=console.passed("32"),
+        passed64=console.passed("64"),
         frames=log.frames, frames_lost=log.frames_lost, lines=log.own_lines, text_bytes=log.text_bytes,
         wire_bytes=log.wire_bytes, boot_seconds=None if boot is None else round(boot, 2),
         quiesces=console.counters.get("quiesces"), exits=console.counters.get("exits"))

@@ -20,6 +20,11 @@ def test_verdict(lines: list[str], status: int, count: Count) -> None:
     assert verdict(lines, status) == count
 
 
+def test_a_silent_lint_counts_by_its_status() -> None:
+    assert verdict([], 0, silence=True) == Count(1)
+    assert verdict(["error"], 1, silence=True) == Count(0, 1)
+
+
 def test_sum_and_text() -> None:
     assert str(Count(1, 2) + Count(3, 0, 4)) == "4 passed, 2 failed, 4 skipped"
     assert str(Count(1)) == "1 passed, 0 failed"
