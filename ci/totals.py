@@ -44,7 +44,7 @@ def closing(lines: Iterable[str]) -> Optional[Count]:
 
 
 def verdict(lines: Iterable[str], status: int, silence: bool = False) -> Count:
-    """What a suite counts, given its output and exit status. `silence`: without that line the status counts."""
+    """What a suite counts, given its output and status. `silence`: without that line the status counts."""
     count = closing(lines)
     if count is None:
         return Count(passed=1) if silence and status == 0 else Count(failed=1)
