@@ -1,0 +1,97 @@
+/*
+ * Entering a PAL. Nobody is stopped: the calling CPU checks, takes the PAL, marshals, and switches its own
+ * view.
+ *
+ * What the caller brings is checked as far as it could bend what the PAL sees: privilege, paging, segment
+ * bases. What could let the guest look on or cut in (interrupts, NMIs, single steps, breakpoints) is off
+ * until the PAL is left.
+ */
+#include <stdatomic.h>
+#include "log/log.h"
+#include "tv/tv.h"
+
+/* A 32-bit segment that starts at 0 and holds all 4 GiB. In 64-bit mode the hardware takes no notice of
+ * these. */
+static bool flat(struct vcpu *vcpu, enum segment_name name)
+{
+    struct segment segment;
+
+    vcpu_get_segment(vcpu, name, &segment);
+    return segment.base == 0 && segment.limit == 0xffffffff && (segment.attributes & SEGMENT_PRESENT) &&
+           (segment.attributes & SEGMENT_BIG);
+}
+
+static bool entry_allowed(struct vcpu *vcpu, const struct pal *pal)
+{
+    uint64_t rflags = vcpu_get(vcpu, REG_RFLAGS);
+    unsigned slot = pal_slot(pal);
+
+    if (vcpu_get(vcpu, REG_CPL) != 3)
+        log_warn("call of PAL %u refused: at CPL %u, not 3", slot, (unsigned)vcpu_get(vcpu, REG_CPL));
+    else if (caller_paging(vcpu) != pal->layout.paging)
+        log_warn("call of PAL %u refused: the paging mode is not that of REG", slot);
+    else if (!(rflags & RFLAGS_IF) || (rflags & (RFLAGS_IOPL | RFLAGS_VM)))
+        log_warn("call of PAL %u refused: RFLAGS 0x%lx; IF must be 1, IOPL and VM 0", slot, rflags);
+    else if (!pal->layout.is64 &&
+             !(flat(vcpu, SEG_CS) && flat(vcpu, SEG_SS) && flat(vcpu, SEG_DS) && flat(vcpu, SEG_ES)))
+        log_warn("call of PAL %u refused: CS, SS, DS or ES is not flat", slot);
+    else
+        return true;
+    return false;
+}
+
+static void switch_to(struct vcpu *vcpu, struct pal *pal, const struct pal_start *start)
+{
+    uint64_t *regs = pal->run.regs;
+
+    for (unsigned i = 0; i < REG_CPL; i++)
+        regs[i] = vcpu_get(vcpu, i);
+    for (unsigned i = 0; pal->layout.is64 && i < REGISTER_ARGS && i < pal->layout.param_count; i++)
+        vcpu_set(vcpu, register_args[i], start->args[i]);
+    vcpu_set(vcpu, REG_RSP, start->stack);
+    /* No interrupts, no steps; and string instructions go up, whatever DF the caller had. */
+    vcpu_set(vcpu, REG_RFLAGS, RFLAGS_FIXED);
+    /* No x87, MMX, SSE (EM), no AVX (TS): their registers keep the caller's values, out of use. */
+    vcpu_set(vcpu, REG_CR0, regs[REG_CR0] | CR0_EM | CR0_TS);
+    /* No SYSCALL: it would leave CPL 3 before anything faults. */
+    vcpu_set(vcpu, REG_EFER, regs[REG_EFER] & ~(uint64_t)EFER_SCE);
+    vcpu_set(vcpu, REG_CR3, pal->root | caller_cr3_flags(vcpu));
+    vcpu_set(vcpu, REG_DR7, DR7_OFF);
+    vcpu_set(vcpu, REG_DEBUGCTL, 0);
+    vcpu_intercept_exceptions(vcpu, true);
+    vcpu_hold_nmi(vcpu, true);
+    vcpu_set_view(vcpu, pal->view);
+    vcpu_set_app(vcpu, pal);
+}
+
+static enum hypapp_result busy(struct vcpu *vcpu, struct pal *pal)
+{
+    uint32_t me = 1u << vcpu_index(vcpu) % 32;
+
+    /* The caller tries again and again; this says so once in each run of the PAL. */
+    if (!(atomic_fetch_or_explicit(&pal->waiters, me, memory_order_relaxed) & me))
+        log_debug("call of PAL %u waits: it is running on another CPU", pal_slot(pal));
+    return HYPAPP_RETRY;
+}
+
+enum hypapp_result pal_enter(struct vcpu *vcpu, struct pal *pal)
+{
+    struct pal_start start;
+
+    if (!entry_allowed(vcpu, pal)) {
+        vcpu_inject(vcpu, VECTOR_GP, true, 0);
+        return HYPAPP_DONE;
+    }
+    if (!pal_take(pal))
+        return busy(vcpu, pal);
+    if (!marshal_in(vcpu, pal, &start)) {
+        pal_give_back(pal);
+        return HYPAPP_DONE;
+    }
+    switch_to(vcpu, pal, &start);
+    log_info("PAL %u called", pal_slot(pal));
+    log_debug("return to 0x%lx", pal->run.return_to);
+    for (unsigned i = 0; i < pal->layout.param_count; i++)
+        log_trace("argument %u is 0x%lx", i, pal->run.args[i]);
+    return HYPAPP_DONE;
+}

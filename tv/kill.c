@@ -1,0 +1,96 @@
+/*
+ * The end of a PAL that nobody unregisters.
+ *
+ * Pages move only in quiesce, so a kill that does not get the machine is retried: the same instruction faults
+ * again.
+ */
+#include <stdatomic.h>
+#include "log/log.h"
+#include "tv/tv.h"
+
+static unsigned kills; /* changed in quiesce only */
+
+static const char *access_name(enum access access)
+{
+    return access == ACCESS_READ ? "read" : access == ACCESS_WRITE ? "write" : "fetch";
+}
+
+static void report_crime(struct vcpu *vcpu, const struct pal_crime *crime)
+{
+    log_warn("at RIP 0x%lx, CPL %u", vcpu_get(vcpu, REG_RIP), (unsigned)vcpu_get(vcpu, REG_CPL));
+    if (crime->is_exception)
+        log_warn("exception %u, error code 0x%x, CR2 0x%lx", crime->vector, crime->error_code,
+                 vcpu_get(vcpu, REG_CR2));
+    else
+        log_warn("%s of guest-physical 0x%lx, which the PAL has not%s", access_name(crime->fault.access),
+                 crime->fault.gpa, crime->fault.table_walk ? " (table walk)" : "");
+}
+
+/* In quiesce. Its pages are back already if it was condemned. */
+static void end_running(struct pal *pal)
+{
+    release_pages(pal, true);
+    release_slot(pal);
+    kills++;
+    views_changed();
+}
+
+enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct pal_crime *crime)
+{
+    bool in_kernel = vcpu_get(vcpu, REG_CPL) != 3;
+
+    if (quiesce_begin(vcpu) < 0)
+        return HYPAPP_RETRY;
+    if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_CONDEMNED) {
+        log_warn("PAL %u ends: the guest took its pages while it ran", pal_slot(pal));
+    } else {
+        log_warn("PAL %u killed, %u so far; caller goes on at 0x%lx with #GP", pal_slot(pal), kills + 1,
+                 pal->run.return_to);
+        report_crime(vcpu, crime);
+    }
+    leave_context(vcpu, pal, 0);
+    end_running(pal);
+    quiesce_end(vcpu);
+    if (!in_kernel)
+        vcpu_inject(vcpu, VECTOR_GP, true, 0);
+    return HYPAPP_DONE;
+}
+
+/* In quiesce. What the CPU inside fetches next is not there any more: it ends up in kill_running. */
+static void condemn(struct pal *pal)
+{
+    for (unsigned i = 0; i < pal->lent; i++)
+        if (view_protect(pal->view, pal->pages[i] & RECORD_GPA, 0) < 0)
+            log_error("page 0x%lx stays in the view of PAL %u", page_number(pal->pages[i]), pal_slot(pal));
+    atomic_store_explicit(&pal->state, PAL_CONDEMNED, memory_order_relaxed); /* quiesce_end publishes it */
+    release_pages(pal, true);
+}
+
+enum hypapp_result kill_for_guest(struct vcpu *vcpu, struct pal *pal, const struct nested_fault *fault)
+{
+    if (quiesce_begin(vcpu) < 0)
+        return HYPAPP_RETRY;
+    log_warn("PAL %u killed, %u so far: %s of page 0x%lx by the guest's kernel", pal_slot(pal), kills + 1,
+             access_name(fault->access), page_number(fault->gpa));
+    if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_RUNNING) {
+        condemn(pal);
+    } else {
+        release_pages(pal, true);
+        release_slot(pal);
+    }
+    kills++;
+    views_changed();
+    quiesce_end(vcpu);
+    return HYPAPP_DONE; /* the access happens again, and is allowed now */
+}
+
+void kill_on_reset(struct vcpu *vcpu)
+{
+    struct pal *pal = pal_of(vcpu);
+
+    if (!pal)
+        return;
+    log_warn("PAL %u killed, %u so far: its CPU is reset", pal_slot(pal), kills + 1);
+    leave_context(vcpu, pal, 0);
+    end_running(pal);
+}

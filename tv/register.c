@@ -1,0 +1,179 @@
+/*
+ * REG: validate everything, then build what can fail, then lend the pages. Whatever fails on the way, the
+ * guest finds its memory, its permissions and the pool as before.
+ */
+#include <stdatomic.h>
+#include "log/log.h"
+#include "tv/tv.h"
+
+/* Whether the guest itself may do with this page what the PAL is to do, and nobody else has it. */
+static int check_page(const struct pal *pal, const struct pal_section *section, uint64_t gva,
+                      const struct guest_space *space, struct guest_page *page)
+{
+    unsigned need = pal_prot(section->type), former;
+
+    if (guest_translate(space, gva, page) < 0 || !page->user || (page->prot & need) != need) {
+        log_warn("REG refused: 0x%lx is not mapped for the user with permission %u", gva, need);
+        return -E_FAULT;
+    }
+    page->gpa &= PAGE_MASK;
+    former = view_prot(view_main(), page->gpa);
+    /* The guest lacks some permission only where the page is lent already (as SHARED_CODE) or the
+     * hypervisor's affair. */
+    if (!guest_ram(page->gpa) || (former & need) != need || (former != ACCESS_RWX && pal_owner(page->gpa))) {
+        log_warn("REG refused: 0x%lx is page 0x%lx: not RAM, the hypervisor's, or another PAL's", gva,
+                 page_number(page->gpa));
+        return -E_PERM;
+    }
+    /* Page 0 must stay out of the PAL's view; 32-bit tables reach 4 GiB. */
+    if (page->gpa == 0 || (pal->layout.paging == PAGING_32 && page->gpa >> 32)) {
+        log_warn("REG refused: a PAL cannot have page 0x%lx", page_number(page->gpa));
+        return -E_INVAL;
+    }
+    return 0;
+}
+
+/* The cache bits of a leaf entry where a 4 KiB entry has them: PAT is bit 12 of the larger ones. */
+static uint64_t cache_bits(const struct guest_page *page)
+{
+    uint64_t entry = page->entry;
+
+    if (page->size != PAGE_SIZE)
+        entry = (entry & ~(1ull << 7)) | (entry >> 12 & 1) << 7;
+    return entry & RECORD_CACHE;
+}
+
+/* Fills pal->pages. At most PAL_MAX_PAGES^2 / 2 comparisons. */
+static int find_pages(struct pal *pal, const struct guest_space *space)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < pal->layout.section_count; i++) {
+        const struct pal_section *section = &pal->layout.sections[i];
+
+        for (unsigned n = 0; n < section->pages; n++, count++) {
+            uint64_t gva = section->start + n * PAGE_SIZE;
+            struct guest_page page;
+            int error = check_page(pal, section, gva, space, &page);
+
+            if (error < 0)
+                return error;
+            for (unsigned other = 0; other < count; other++) {
+                if ((pal->pages[other] & RECORD_GPA) == page.gpa) {
+                    log_warn("REG refused: 0x%lx is a page that the PAL has already", gva);
+                    return -E_INVAL;
+                }
+            }
+            pal->pages[count] = page.gpa | cache_bits(&page) | view_prot(view_main(), page.gpa);
+            if (gva == (pal->layout.entry & PAGE_MASK))
+                pal->entry_gpa = page.gpa;
+        }
+    }
+    return 0;
+}
+
+static int build_view(struct pal *pal)
+{
+    const uint64_t *record = pal->pages;
+    int error = 0;
+
+    pal->view = view_create();
+    if (!pal->view)
+        return -E_NOMEM;
+    for (unsigned i = 0; i < pal->table_count && error == 0; i++)
+        error = view_protect(pal->view, pal->tables[i] * PAGE_SIZE, ACCESS_READ | ACCESS_WRITE);
+    for (unsigned i = 0; i < pal->layout.section_count; i++)
+        for (unsigned n = 0; n < pal->layout.sections[i].pages && error == 0; n++, record++)
+            error = view_protect(pal->view, *record & RECORD_GPA, pal_prot(pal->layout.sections[i].type));
+    return error;
+}
+
+static int lend_pages(struct pal *pal)
+{
+    for (unsigned i = 0; i < pal->layout.section_count; i++) {
+        for (unsigned n = 0; n < pal->layout.sections[i].pages; n++) {
+            uint64_t record = pal->pages[pal->lent];
+            unsigned prot = pal_guest_prot(pal->layout.sections[i].type) & record & RECORD_FORMER;
+
+            if (view_protect(view_main(), record & RECORD_GPA, prot) < 0)
+                return -E_NOMEM;
+            pal->lent++;
+        }
+    }
+    return 0;
+}
+
+/* Of the same name as a new one. In its own process its entry is out of reach, so if that is mapped, another
+   page is there now: then the old PAL's process is gone, or has given it up. */
+static int check_namesake(const struct pal *old, const struct guest_space *space)
+{
+    struct guest_page page;
+
+    if (!old)
+        return 0;
+    if (atomic_load_explicit(&old->state, memory_order_relaxed) == PAL_IDLE &&
+        guest_translate(space, old->layout.entry, &page) == 0 && (page.gpa & PAGE_MASK) != old->entry_gpa)
+        return 0;
+    log_warn("REG refused: PAL %u has this entry", pal_slot(old));
+    return -E_INVAL;
+}
+
+static int register_quiesced(struct vcpu *vcpu, struct pal *pal, const struct pal_layout *layout)
+{
+    struct pal *namesake = pal_find(layout->cr3, layout->is64, layout->entry);
+    struct guest_space space;
+    int error;
+
+    guest_space_of(vcpu, &space);
+    error = check_namesake(namesake, &space);
+    if (error < 0)
+        return error;
+    pal->layout = *layout;
+    pal->pages = page_alloc();
+    error = pal->pages ? find_pages(pal, &space) : -E_NOMEM;
+    if (error == 0)
+        error = pagetable_build(pal);
+    if (error == 0)
+        error = build_view(pal);
+    if (error == 0)
+        error = lend_pages(pal);
+    if (error == -E_NOMEM)
+        log_warn("REG refused: out of memory or views, %u pages free", pages_free());
+    if (error < 0) {
+        release_pages(pal, false);
+        release_slot(pal);
+        return error;
+    }
+    if (namesake) {
+        log_warn("PAL %u ends: its process has another page at the entry now", pal_slot(namesake));
+        release_pages(namesake, true);
+        release_slot(namesake);
+    }
+    atomic_store_explicit(&pal->state, PAL_IDLE, memory_order_relaxed); /* quiesce_end publishes it */
+    views_changed();
+    return 0;
+}
+
+enum hypapp_result tv_register(struct vcpu *vcpu)
+{
+    struct pal *running = pal_of(vcpu), *pal = pal_empty_slot();
+    struct pal_layout layout;
+    int error = -E_PERM;
+
+    if (running) {
+        log_warn("REG refused: called by PAL %u", pal_slot(running));
+    } else if (parse_registration(vcpu, &layout) == 0) {
+        if (!pal) {
+            log_warn("REG refused: all %u slots are in use", (unsigned)PAL_SLOTS);
+        } else {
+            if (quiesce_begin(vcpu) < 0)
+                return HYPAPP_RETRY;
+            error = register_quiesced(vcpu, pal, &layout);
+            quiesce_end(vcpu);
+        }
+    }
+    if (error == 0)
+        report_registration(pal); /* after the quiesce: the others need not stand still for it */
+    vcpu_set(vcpu, REG_RAX, error == 0 ? TV_OK : TV_FAILED);
+    return HYPAPP_DONE;
+}

@@ -1,0 +1,76 @@
+/* Taking a PAL apart, and UNREG. */
+#include <stdatomic.h>
+#include "log/log.h"
+#include "tv/tv.h"
+
+void release_pages(struct pal *pal, bool scrub)
+{
+    unsigned index = 0;
+
+    for (unsigned i = 0; i < pal->layout.section_count; i++) {
+        const struct pal_section *section = &pal->layout.sections[i];
+
+        for (unsigned n = 0; n < section->pages && index < pal->lent; n++, index++) {
+            uint64_t gpa = pal->pages[index] & RECORD_GPA;
+            unsigned former = pal->pages[index] & RECORD_FORMER;
+
+            if (scrub && (pal_prot(section->type) & ACCESS_WRITE))
+                __builtin_memset(guest_ram(gpa), 0, PAGE_SIZE);
+            /* Lending it split the mapping down to this page, so no memory is needed now. */
+            if (view_protect(view_main(), gpa, former) < 0)
+                log_error("page 0x%lx stays out of the guest's reach: its permission cannot be restored",
+                          page_number(gpa));
+        }
+    }
+    pal->lent = 0;
+}
+
+void release_slot(struct pal *pal)
+{
+    if (pal->view)
+        view_destroy(pal->view);
+    pagetable_free(pal);
+    if (pal->pages)
+        page_free(pal->pages);
+    __builtin_memset(pal, 0, sizeof(*pal)); /* PAL_FREE; and no secret of a caller stays behind */
+}
+
+static bool unregister_quiesced(struct pal *pal)
+{
+    if (atomic_load_explicit(&pal->state, memory_order_relaxed) != PAL_IDLE) {
+        log_warn("UNREG refused: PAL %u is running", pal_slot(pal));
+        return false;
+    }
+    release_pages(pal, true);
+    release_slot(pal);
+    views_changed();
+    return true;
+}
+
+enum hypapp_result tv_unregister(struct vcpu *vcpu)
+{
+    uint64_t entry = caller_reg(vcpu, REG_RCX);
+    struct pal *running = pal_of(vcpu), *pal = NULL;
+    unsigned lent;
+    bool done = false;
+
+    if (running) {
+        log_warn("UNREG refused: called by PAL %u", pal_slot(running));
+    } else {
+        pal = pal_find(caller_cr3(vcpu), caller_is64(vcpu), entry);
+        if (!pal)
+            log_warn("UNREG refused: this address space has no PAL with entry 0x%lx", entry);
+    }
+    if (pal) {
+        if (quiesce_begin(vcpu) < 0)
+            return HYPAPP_RETRY;
+        lent = pal->lent;
+        done = unregister_quiesced(pal);
+        quiesce_end(vcpu);
+        if (done)
+            log_info("UNREG PAL %u: scrubbed, %u pages back to the guest, %u of the pool free", pal_slot(pal),
+                     lent, pages_free());
+    }
+    vcpu_set(vcpu, REG_RAX, done ? TV_OK : TV_FAILED);
+    return HYPAPP_DONE;
+}
