@@ -283,7 +283,40 @@ static bool hypervisor_page(void)
 
 static bool lapic_page(void)
 {
+    volatile unsigned char *page = map_physical(0xfee00000);
+    if (!page) {
+        puts("    boot the guest with iomem=relaxed to try this");
+        fflush(stdout);
+        _exit(CHECK_SKIPPED);
+    }
+    munmap((void *)(uintptr_t)page, TV_PAGE);
     return physical_page(0xfee00000, "the local APIC");
+}
+
+/* STACK and PARAM are 4 KiB pieces of one of the program's 2 MiB pages; the rest of that stays the program's.
+ */
+static bool in_large_page(void)
+{
+    enum { LARGE = 2 << 20 };
+    static struct tv_pal pal;
+    unsigned char *area = mmap(NULL, 2 * LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT(area != MAP_FAILED, "mmap: %s", strerror(errno));
+    area += LARGE - (uintptr_t)area % LARGE;
+    if (madvise(area, LARGE, MADV_HUGEPAGE))
+        printf("    no large pages here: %s\n", strerror(errno)); /* then the case is an ordinary one */
+    memset(area, 0x77, LARGE);
+    if (!worker_create(&pal))
+        return false;
+    section_of(&pal, TV_SECTION_STACK)->start_addr = (uintptr_t)area + 5 * TV_PAGE;
+    section_of(&pal, TV_SECTION_PARAM)->start_addr = (uintptr_t)area + 9 * TV_PAGE;
+    uintptr_t result = tv_pal_register(&pal);
+    EXPECT(result == 0, "REG = %#zx", (size_t)result);
+    EXPECT(worker_works(&pal) && tv_pal_unregister(&pal) == 0, "that PAL does not work");
+    for (size_t i = 0; i < LARGE; i++) {
+        bool lent = i / TV_PAGE == 5 || i / TV_PAGE == 9;
+        EXPECT(area[i] == (lent ? 0 : 0x77), "byte %#zx is %#x", i, area[i]);
+    }
+    return machine_goes_on();
 }
 
 /* Registering, and unregistering oneself, from inside a PAL. */
@@ -319,7 +352,8 @@ static const struct check checks[] = {
     }
     CASE(both_instructions),    CASE(cpuid_leaf),      CASE(unknown_numbers), CASE(tpm_from_outside),
     CASE(spoilt_registrations), CASE(wild_structures), CASE(twice),           CASE(other_pals_page),
-    CASE(other_processs_page),  CASE(hypervisor_page), CASE(lapic_page),      CASE(calls_inside),
+    CASE(other_processs_page),  CASE(hypervisor_page), CASE(lapic_page),      CASE(in_large_page),
+    CASE(calls_inside),
 };
 
 int calls_program(int argc, char **argv)

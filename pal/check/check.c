@@ -33,7 +33,7 @@ static void catch_signals(void)
         sigaction(numbers[i], &action, NULL);
 }
 
-static bool run_one(const struct check *check)
+static int run_one(const struct check *check)
 {
     int status = 0;
     fflush(stdout);
@@ -47,17 +47,17 @@ static bool run_one(const struct check *check)
     }
     if (child < 0 || waitpid(child, &status, 0) != child) {
         perror("    cannot run the case");
-        return false;
+        return 1;
     }
     if (WIFSIGNALED(status))
         printf("    %s (%s)\n", WTERMSIG(status) == SIGALRM ? "hung" : "ended by a signal",
                strsignal(WTERMSIG(status)));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 int check_main(int argc, char **argv, const struct check *checks, size_t count)
 {
-    size_t passed = 0, failed = 0;
+    size_t passed = 0, failed = 0, skipped = 0;
 
     if (argc > 2) {
         fprintf(stderr, "usage: %s [CASE]: runs all cases, or one of:", argv[0]);
@@ -71,14 +71,14 @@ int check_main(int argc, char **argv, const struct check *checks, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (argc == 2 && strcmp(argv[1], checks[i].name))
             continue;
-        bool ok = run_one(&checks[i]);
-        printf("%s %s\n", ok ? "PASS" : "FAIL", checks[i].name);
-        *(ok ? &passed : &failed) += 1;
+        int status = run_one(&checks[i]);
+        printf("%s %s\n", status == CHECK_SKIPPED ? "SKIP" : status ? "FAIL" : "PASS", checks[i].name);
+        *(status == CHECK_SKIPPED ? &skipped : status ? &failed : &passed) += 1;
     }
-    if (passed + failed == 0) {
+    if (passed + failed + skipped == 0) {
         fprintf(stderr, "%s: there is no case %s\n", argv[0], argv[1]);
         return STATUS_USAGE;
     }
-    printf("%zu passed, %zu failed\n", passed, failed);
+    printf("%zu passed, %zu failed, %zu skipped\n", passed, failed, skipped);
     return failed ? STATUS_FAIL : STATUS_PASS;
 }

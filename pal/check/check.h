@@ -18,7 +18,10 @@ struct check {
     bool (*run)(void);
 };
 
-enum { CHECK_SECONDS = 60 }; /* then a case counts as hung */
+enum {
+    CHECK_SECONDS = 60, /* then a case counts as hung */
+    CHECK_SKIPPED = 77, /* exit status of a case that cannot be tried here; it has said why */
+};
 
 /*
  * Runs the cases, or only the one that argv[1] names, prints PASS or FAIL for each and `N passed, N failed`

@@ -199,6 +199,57 @@ static bool oversized(void)
     return machine_goes_on();
 }
 
+/* A PAL that leaves its secret in every register a function may: its caller finds none of them. */
+TV_PAL_IMAGE(careless);
+#ifdef __x86_64__
+TV_PAL_CODE(careless) static __attribute__((naked)) uintptr_t careless(void)
+{
+    __asm__("mov $0x5ec2e7, %ecx; mov %rcx, %rdx; mov %rcx, %rsi; mov %rcx, %rdi\n"
+            "mov %rcx, %r8; mov %rcx, %r9; mov %rcx, %r10; mov %rcx, %r11; xor %eax, %eax; ret");
+}
+
+#define CALL_AND_LOOK(entry, left)                                                                           \
+    __asm__ volatile(                                                                                        \
+        "call *%%rax\n mov %%rcx, (%%rbx); mov %%rdx, 8(%%rbx); mov %%rsi, 16(%%rbx)\n"                      \
+        "mov %%rdi, 24(%%rbx); mov %%r8, 32(%%rbx); mov %%r9, 40(%%rbx); mov %%r10, 48(%%rbx)\n"             \
+        "mov %%r11, 56(%%rbx)"                                                                               \
+        : "+a"(entry)                                                                                        \
+        : "b"(left)                                                                                          \
+        : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc")
+#else
+TV_PAL_CODE(careless) static __attribute__((naked)) uintptr_t careless(void)
+{
+    __asm__("mov $0x5ec2e7, %ecx; mov %ecx, %edx; xor %eax, %eax; ret");
+}
+
+#define CALL_AND_LOOK(entry, left)                                                                           \
+    __asm__ volatile("call *%%eax\n mov %%ecx, (%%ebx); mov %%edx, 4(%%ebx)"                                 \
+                     : "+a"(entry)                                                                           \
+                     : "b"(left)                                                                             \
+                     : "ecx", "edx", "memory", "cc")
+#endif
+
+static bool leftovers(void)
+{
+    static struct tv_pal pal;
+    uintptr_t left[8] = {0};
+    EXPECT(!tv_pal_create(&pal, TV_PAL(careless, careless), (struct tv_pages){.stack = 1, .param = 1}),
+           "no pages");
+    uintptr_t entry = (uintptr_t)careless;
+    CALL_AND_LOOK(entry, left);
+    EXPECT(left[0] == SECRET && left[1] == SECRET, "this case does not test what it says");
+    memset(left, 0, sizeof left);
+
+    tv_pal_param(&pal, TV_PARAM_INTEGER, 0);
+    EXPECT(tv_pal_register(&pal) == 0, "a good PAL was refused");
+    entry = pal.entry;
+    CALL_AND_LOOK(entry, left);
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++)
+        EXPECT(left[i] != SECRET, "the caller finds the PAL's secret in scratch register %zu", i);
+    EXPECT(tv_pal_unregister(&pal) == 0, "UNREG failed");
+    return machine_goes_on();
+}
+
 static const struct check checks[] = {
 #define CASE(name)                                                                                           \
     {                                                                                                        \
@@ -208,7 +259,7 @@ static const struct check checks[] = {
     CASE(write_code),        CASE(write_data),       CASE(write_stack),      CASE(write_param),
     CASE(jump_behind_entry), CASE(jump_to_data),     CASE(kernel_reads),     CASE(kernel_writes),
     CASE(buffer_unmapped),   CASE(buffer_in_kernel), CASE(buffer_read_only), CASE(buffer_in_other_pal),
-    CASE(buffer_absent),     CASE(oversized),
+    CASE(buffer_absent),     CASE(oversized),        CASE(leftovers),
 };
 
 int outside_program(int argc, char **argv)
