@@ -346,10 +346,6 @@ static bool calls_inside(void)
 }
 
 static const struct check checks[] = {
-#define CASE(name)                                                                                           \
-    {                                                                                                        \
-#name, name                                                                                          \
-    }
     CASE(both_instructions),    CASE(cpuid_leaf),      CASE(unknown_numbers), CASE(tpm_from_outside),
     CASE(spoilt_registrations), CASE(wild_structures), CASE(twice),           CASE(other_pals_page),
     CASE(other_processs_page),  CASE(hypervisor_page), CASE(lapic_page),      CASE(in_large_page),

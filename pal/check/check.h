@@ -18,6 +18,10 @@ struct check {
     bool (*run)(void);
 };
 
+/* clang-format off */
+#define CASE(name) {#name, name}
+/* clang-format on */
+
 enum {
     CHECK_SECONDS = 60, /* then a case counts as hung */
     CHECK_SKIPPED = 77, /* exit status of a case that cannot be tried here; it has said why */
@@ -58,11 +62,13 @@ extern gregset_t caught_registers;
     })
 
 #ifdef __x86_64__
-#define STACK_POINTER "rsp"
-#define SYSTEM_CALL   "syscall"
+#define STACK_POINTER    "rsp"
+#define REGISTERS_BUT_AX "rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15"
+#define SYSTEM_CALL      "syscall"
 #else
-#define STACK_POINTER "esp"
-#define SYSTEM_CALL   "sysenter"
+#define STACK_POINTER    "esp"
+#define REGISTERS_BUT_AX "ebx, ecx, edx, esi, edi, ebp"
+#define SYSTEM_CALL      "sysenter"
 #endif
 
 /* A PAL that is there to be abused: work(what, argument, buffer), one word behind buffer. Kept simple: each

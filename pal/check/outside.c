@@ -251,10 +251,6 @@ static bool leftovers(void)
 }
 
 static const struct check checks[] = {
-#define CASE(name)                                                                                           \
-    {                                                                                                        \
-#name, name                                                                                          \
-    }
     CASE(read_code),         CASE(read_data),        CASE(read_stack),       CASE(read_param),
     CASE(write_code),        CASE(write_data),       CASE(write_stack),      CASE(write_param),
     CASE(jump_behind_entry), CASE(jump_to_data),     CASE(kernel_reads),     CASE(kernel_writes),

@@ -187,10 +187,6 @@ static bool killed_inside(void)
 }
 
 static const struct check checks[] = {
-#define CASE(name)                                                                                           \
-    {                                                                                                        \
-#name, name                                                                                          \
-    }
     CASE(one_pal_two_threads), CASE(two_pals_two_threads),
     CASE(register_storm),      CASE(register_here_unregister_there),
     CASE(unregister_running),  CASE(killed_inside),
