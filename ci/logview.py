@@ -56,8 +56,11 @@ class LogView:
         self._decoder = Decoder(str(elf) if elf.exists() else None)
 
     def feed(self, data: bytes) -> None:
-        """The next bytes; without any, show what was held back for the sake of its order."""
-        self._take(self._decoder.feed(data) if data else self._decoder.idle())
+        self._take(self._decoder.feed(data))
+
+    def idle(self) -> None:
+        """The wire has been silent for a while: show what was held back for the sake of its order."""
+        self._take(self._decoder.idle())
 
     def close(self) -> None:
         self._take(self._decoder.finish())

@@ -17,6 +17,7 @@ from ci.qemu import EmulatorError, Qemu
 from ci.verdict import Seen
 
 POLL = 0.02  # seconds; the resolution of every time that the host's clock takes
+SILENCE = 0.5  # seconds without a byte after which the decoder shows what it holds back
 LINGER = 3.0  # seconds that a machine which should have stopped is watched further
 
 
@@ -29,6 +30,7 @@ class Session:
         self.console = Console()
         self.log = LogView(image.BUILD / "braid.elf")
         self.seconds = 0.0  # since power-on
+        self._heard: Optional[float] = None  # when the last byte came, if the decoder may hold some back
         self._timed_out = False
         self._shutdown: Optional[str] = None
         self._status: Optional[int] = None
@@ -77,7 +79,13 @@ class Session:
 
     def _take(self, qemu: Qemu, now: float) -> None:
         self.console.feed(qemu.com2.read(), now)
-        self.log.feed(qemu.com1.read())
+        wire = qemu.com1.read()
+        if wire:
+            self.log.feed(wire)
+            self._heard = now
+        elif self._heard and now - self._heard > SILENCE:
+            self.log.idle()
+            self._heard = None
         qemu.qmp.poll()
 
     def _close(self) -> None:
