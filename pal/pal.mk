@@ -30,6 +30,12 @@ $(BUILD)/pal/example/$(1)/pin: $(BUILD)/pal/obj$(1)/example/pin.o $(PAL_LIB:%=$(
 
 $(BUILD)/pal/test$(1): $(PAL_TESTED:%=$(BUILD)/pal/obj$(1)/%.o)
 	$(CC) -m$(1) $(PAL_LINK) $$^ -o $$@
+
+# The guest's programs with a TrustVisor that protects nothing: the checks must notice.
+$(BUILD)/pal/unprotected/$(1)/programs: $(patsubst %,$(BUILD)/pal/obj$(1)/%.o,$(filter-out lib/call,$(PAL_GUEST)) test/fake_tv)
+	@mkdir -p $$(@D)
+	$(CC) -m$(1) $(PAL_LINK) $$^ -o $$@
+	@for name in $(PAL_NAMES); do ln -sf programs $$(@D)/$$$$name; done
 endef
 $(foreach width,32 64,$(eval $(call PAL_WIDTH,$(width))))
 -include $(wildcard $(BUILD)/pal/obj*/*/*.d)
@@ -41,7 +47,7 @@ PAL_EXAMPLES := $(BUILD)/pal/example/32/pin $(BUILD)/pal/example/64/pin
 guest-programs: $(PAL_PROGRAMS) $(PAL_EXAMPLES) ## build pal_demo, the checks and the example for the guest
 
 CHECKS += pal-test
-pal-test: $(PAL_PROGRAMS) $(PAL_EXAMPLES) $(BUILD)/pal/test32 $(BUILD)/pal/test64
+pal-test: $(PAL_PROGRAMS) $(PAL_EXAMPLES) $(foreach width,32 64,$(BUILD)/pal/test$(width) $(BUILD)/pal/unprotected/$(width)/programs)
 	@pal/test/test.sh $(BUILD)/pal pal/initramfs.sh
 
 LINTS += pal-lint

@@ -1,7 +1,7 @@
 /*
- * abandon COUNT [MIB]: processes that register a PAL and end without unregistering it. Their page frames are
- * then used by others (MIB of memory are written and read back after each), and the machine goes on; so does
- * registering.
+ * abandon [COUNT [MIB]]: processes that register a PAL and end without unregistering it. Their page frames
+ * are then used by others (MIB of memory are written and read back after each), and the machine goes on; so
+ * does registering.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "../programs/programs.h"
 #include "check.h"
 
-enum { DEFAULT_MIB = 16 };
+enum { DEFAULT_COUNT = 20, DEFAULT_MIB = 16 };
 
 /* Runs `act` in a child and returns its exit status, or -1 if a signal ended it. */
 static int in_child(bool (*act)(size_t bytes), size_t bytes)
@@ -59,15 +59,16 @@ static bool still_good(size_t bytes)
 
 int abandon_program(int argc, char **argv)
 {
-    unsigned long long count, mib = DEFAULT_MIB;
-    if (argc != 2 && argc != 3) {
-        fprintf(
-            stderr,
-            "usage: %s COUNT [MIB]: leaves COUNT PALs registered and uses their frames for something else\n",
-            argv[0]);
+    unsigned long long count = DEFAULT_COUNT, mib = DEFAULT_MIB;
+    if (argc > 3) {
+        fprintf(stderr,
+                "usage: %s [COUNT [MIB]]: leaves COUNT PALs registered and uses their frames for something "
+                "else\n",
+                argv[0]);
         return STATUS_USAGE;
     }
-    if (parse_number(argv[1], "COUNT", &count) || (argc == 3 && parse_number(argv[2], "MIB", &mib)))
+    if ((argc > 1 && parse_number(argv[1], "COUNT", &count)) ||
+        (argc > 2 && parse_number(argv[2], "MIB", &mib)))
         return STATUS_USAGE;
     if (count < 1 || mib < 1 || mib > 2048) {
         fprintf(stderr, "COUNT is at least 1, MIB 1 to 2048\n");

@@ -86,6 +86,7 @@ bool worker_create(struct tv_pal *pal); /* pages and parameters, not registered 
 bool worker_register(struct tv_pal *pal);
 bool worker_works(struct tv_pal *pal); /* a call of it computes what it should */
 uintptr_t work(const struct tv_pal *pal, enum work what, uintptr_t argument, uintptr_t *buffer);
+uintptr_t inner_of(const struct tv_pal *pal); /* a function of it that is not the entry */
 
 /* create, register, works, unregister, destroy: the machine is still good for a PAL. */
 bool machine_goes_on(void);

@@ -45,7 +45,6 @@ TV_PAL_CODE(faults) static uintptr_t fail(uintptr_t what, uintptr_t where)
 {
     uintptr_t *data = TV_PAL_DATA(faults);
     volatile uintptr_t on_stack = SECRET;
-    volatile unsigned zero = 0;
 
     data[0] = on_stack;
     switch ((enum fault)what) {
@@ -53,7 +52,8 @@ TV_PAL_CODE(faults) static uintptr_t fail(uintptr_t what, uintptr_t where)
         __asm__ volatile("ud2");
         break;
     case DIVIDE:
-        return 1 / zero;
+        __asm__ volatile("div %0" : : "r"(0), "a"(1), "d"(0) : "cc");
+        break;
     case BREAKPOINT:
         __asm__ volatile("int3");
         break;

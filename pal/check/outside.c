@@ -61,24 +61,32 @@ TOUCH(write_data, TV_SECTION_DATA, true)
 TOUCH(write_stack, TV_SECTION_STACK, true)
 TOUCH(write_param, TV_SECTION_PARAM, true)
 
-static bool jump(ptrdiff_t beside_entry)
+/* Places where the code would return in peace, if it were let in. */
+static bool jump(struct tv_pal *pal, uintptr_t to)
+{
+    int signal = CAUGHT({ ((void (*)(void))to)(); });
+    EXPECT(signal, "the jump to another place than the entry was not refused");
+    return kept(pal);
+}
+
+static bool jump_to_function(void)
 {
     static struct tv_pal pal;
-    if (!keeper(&pal))
+    return keeper(&pal) && jump(&pal, inner_of(&pal));
+}
+
+static bool jump_to_data(void)
+{
+    static struct tv_pal pal;
+    if (!worker_create(&pal))
         return false;
-    int signal = CAUGHT({ ((void (*)(void))(pal.entry + (uintptr_t)beside_entry))(); });
-    EXPECT(signal, "the jump beside the entry was not refused");
-    return kept(&pal);
-}
-
-static bool jump_behind_entry(void)
-{
-    return jump(1);
-}
-
-static bool jump_to_data(void) /* its page is the one behind the code's */
-{
-    return jump(TV_PAGE);
+    volatile unsigned char *page = page_of(&pal, TV_SECTION_DATA);
+    page[64] = 0xc3; /* ret */
+    EXPECT(tv_pal_register(&pal) == 0, "a good PAL was refused");
+    work(&pal, WORK_STORE, SECRET, NULL);
+    EXPECT(!mprotect((void *)(uintptr_t)page, TV_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC), "mprotect: %s",
+           strerror(errno));
+    return jump(&pal, (uintptr_t)page + 64);
 }
 
 /*
@@ -251,11 +259,11 @@ static bool leftovers(void)
 }
 
 static const struct check checks[] = {
-    CASE(read_code),         CASE(read_data),        CASE(read_stack),       CASE(read_param),
-    CASE(write_code),        CASE(write_data),       CASE(write_stack),      CASE(write_param),
-    CASE(jump_behind_entry), CASE(jump_to_data),     CASE(kernel_reads),     CASE(kernel_writes),
-    CASE(buffer_unmapped),   CASE(buffer_in_kernel), CASE(buffer_read_only), CASE(buffer_in_other_pal),
-    CASE(buffer_absent),     CASE(oversized),        CASE(leftovers),
+    CASE(read_code),        CASE(read_data),        CASE(read_stack),       CASE(read_param),
+    CASE(write_code),       CASE(write_data),       CASE(write_stack),      CASE(write_param),
+    CASE(jump_to_function), CASE(jump_to_data),     CASE(kernel_reads),     CASE(kernel_writes),
+    CASE(buffer_unmapped),  CASE(buffer_in_kernel), CASE(buffer_read_only), CASE(buffer_in_other_pal),
+    CASE(buffer_absent),    CASE(oversized),        CASE(leftovers),
 };
 
 int outside_program(int argc, char **argv)
