@@ -25,7 +25,7 @@ images: $(BUILD)/vmlinuz $(BUILD)/braid.elf guest-programs
 iso run: export BRAID_CMD := $(value CMD)
 iso: deps ## build/braid.iso and build/bare.iso, with and without Braid, whose guest runs CMD='...' or pal_demo
 	$(AFTER_DEPS) images
-	@BUILD=$(BUILD) $(PYTHON) -m ci.image --options '$(OPTIONS)' --loops $(LOOPS) "$$BRAID_CMD"
+	@BUILD=$(BUILD) $(PYTHON) -m ci.image --options '$(OPTIONS)' --loops $(LOOPS) -- "$$BRAID_CMD"
 
 demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times twice, show each CPU's trace
 	$(AFTER_DEPS) images
@@ -34,7 +34,7 @@ demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times tw
 run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra, and end with its status
 	$(AFTER_DEPS) images
 	@BUILD=$(BUILD) $(PYTHON) -m ci.run --cpus $(CPUS) --memory $(MEM) --options '$(OPTIONS)' \
-		$(if $(EXTRA),--extra '$(EXTRA)') "$$BRAID_CMD"
+		$(if $(EXTRA),--extra '$(EXTRA)') -- "$$BRAID_CMD"
 
 test: deps ## everything: host tests, machine tests, lint; the last line is the count
 	@$(PYTHON) -m ci.totals $(CHECKS) machine-test uart-test lint

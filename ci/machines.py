@@ -59,5 +59,9 @@ ROWS = [
         Expect(console=("NMIS counted 200",))),
     Row(Machine("qmp-nmis", command=QMP_COMMAND, deadline=150, actions=QMP_NMIS),
         Expect(console=("NMIS counted 200",))),
+    # The doorbells of REG and UNREG may merge with these, a stated limit: how many come through is shown, not judged.
+    Row(Machine("qmp-nmis-demo", command="/pal/nmi_count -- sh -c 'echo NMI-READY; /pal/demo'", loops=30,
+                deadline=240, actions=QMP_NMIS),
+        Expect(console=(r"NMIS counted \d+",))),
     Row(Machine("hotplug", command="/pal/hotplug 5", deadline=240)),
 ]

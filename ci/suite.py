@@ -25,6 +25,11 @@ def says_all(row: Row, session: Session) -> bool:
     return row.expect.result is None and all(any(re.search(p, line) for line in text) for p in row.expect.log)
 
 
+def figures(row: Row, session: Session) -> list[str]:
+    """The console lines that were asked for: they hold what was counted."""
+    return [line.strip() for line in session.console.lines if any(re.search(p, line) for p in row.expect.console)]
+
+
 def run(row: Row) -> Verdict:
     where = image.BUILD / "machines" / row.machine.name
     shutil.rmtree(where, ignore_errors=True)
@@ -33,6 +38,8 @@ def run(row: Row) -> Verdict:
         verdict = judge(session.run(stopped=lambda session: says_all(row, session)), row.expect)
     except (image.ImageError, EmulatorError) as error:
         return Verdict("emulator", str(error))
+    for line in figures(row, session):
+        print(f"       {line}")
     if verdict.passed:
         shutil.rmtree(where)
     return verdict
