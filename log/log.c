@@ -42,7 +42,7 @@ int log_init(void *memory, size_t size, unsigned max_cpus)
 void log_set_levels(enum log_level wire, enum log_level ring)
 {
     log_set(log_state.wire_level, (uint8_t)wire);
-    log_set(log_finest, (uint8_t)(wire > ring ? wire : ring));
+    log_set(log_finest, (int)(wire > ring ? wire : ring));
 }
 
 /* The tags' width, and a unit of time between 2 and 4 microseconds: a window of 2^16 of them is 131 to 262

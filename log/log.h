@@ -109,7 +109,8 @@ bool log_backlog(unsigned cpu);
 
 /*
  * Takes the wire for this CPU and sends what waits in the rings of all. Panic context; stop the other CPUs
- * first if that can be done in bounded time. Those that still run send one at a time from now on, or not at all.
+ * first if that can be done in bounded time. Those that still run send one at a time from now on, or not at
+ * all.
  */
 void log_flush_panic(void);
 

@@ -11,7 +11,8 @@
 
 enum { LOG_OWNER_STILL = 2 }; /* see owner.c */
 
-/* A right taken, and who had it before on this CPU (a context that we interrupted, or ourselves; 0: nobody). */
+/* A right taken, and who had it before on this CPU (a context that we interrupted, or ourselves; 0: nobody).
+ */
 struct log_right {
     bool held;
     uint16_t below;

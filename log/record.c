@@ -8,7 +8,7 @@
 #include "log/writer.h"
 #include "log_env.h"
 
-_Atomic uint8_t log_finest = LOG_TRACE;
+_Atomic int log_finest = LOG_TRACE;
 
 /* The slot for the next record; NULL, and counted, where there is no writer. */
 static inline struct log_slot *begin(struct log_writer *writer)
@@ -94,7 +94,7 @@ void log_text(enum log_level level, const char *text)
 {
     enum { ROOM = LOG_SLOT_PAYLOAD - 1, RECORDS = 4 };
 
-    if (level > log_get(log_finest))
+    if ((int)level > log_get(log_finest))
         return;
     for (unsigned n = 1; n <= RECORDS; n++) {
         struct log_writer *writer = log_self();

@@ -29,7 +29,7 @@ struct log_site {
 _Static_assert(sizeof(struct log_site) == LOG_SITE_SIZE, "the decoder reads sites of this size");
 
 extern const struct log_site log_sites[]; /* from log/braid_log.ld: entry 0, reserved for text records */
-extern _Atomic uint8_t log_finest;        /* records of a finer level are not made at all */
+extern _Atomic int log_finest;            /* records of a finer level are not made at all */
 
 /* `site` is id << 8 | level. Strings are bounded to the room in a slot; `strings` has bit i set if argument i
  * is one. */
@@ -119,7 +119,7 @@ static inline uint64_t log_pointer(const volatile void *value)
     }; \
     if (0) \
         log_check(__VA_ARGS__); \
-    if ((severity) <= atomic_load_explicit(&log_finest, memory_order_relaxed)) { \
+    if ((severity) < 1 + atomic_load_explicit(&log_finest, memory_order_relaxed)) { \
         const uint64_t log_args_[] = {LOG_EACH(LOG_VALUE, __VA_ARGS__)}; \
         uint32_t log_id_ = (uint32_t)(((uintptr_t)&log_site_ - (uintptr_t)log_sites) / LOG_SITE_SIZE); \
         if (LOG_MASK(LOG_IS_STRING, __VA_ARGS__) == 0) \
