@@ -102,7 +102,7 @@ static int walk_64(const struct guest_space *space, uint64_t gva, struct guest_p
         unsigned shift = 9 * level + 3;
         uint64_t entry = load_entry(space, table + (gva >> shift & 0x1ff) * 8, 8);
         bool pdpte = level == 3 && !space->long_mode;
-        bool leaf = level == 1 || (level < 4 && !pdpte && (entry & ENTRY_LARGE));
+        bool leaf = level == 1 || (entry & ENTRY_LARGE); /* reserved where no page is so large */
         if (!(entry & ENTRY_PRESENT) || (entry & reserved_bits(space, level, leaf)))
             return -E_FAULT;
         if (!pdpte)

@@ -129,6 +129,7 @@ static void test_ends(void)
           guest_copy_in(&space, bytes, 0xffff0000fffffff0, 16) == 0);
     CHECK(guest_copy_in(&space, bytes, 0xfffffff1, 16) == -E_FAULT &&
           guest_copy_out(&space, 0xfffffff1, bytes, 16) == -E_FAULT);
+    CHECK(guest_copy_in(&space, bytes, 0xffff0000fffffff1, 16) == -E_FAULT);
     space.paging = false;
     CHECK(guest_copy_out(&space, PAGE_A, "abc", 3) == 0 && memcmp(bytes_at(PAGE_A), "abc", 3) == 0);
     CHECK(guest_copy_in(&space, bytes, 0xfffffff1, 16) == -E_FAULT &&

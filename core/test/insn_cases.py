@@ -1,11 +1,13 @@
 """Cases for the instruction decoder's test, with objdump as the judge.
 
-Writes one line a case: mode, bytes (16, in hex), length, operand size, source register, high-byte flag; register -1 for an
-immediate, length 0 where objdump sees no store. Every ModRM of the store opcodes, with a choice of prefixes, REX and SIB bytes.
+Writes one line a case: mode, bytes (16, in hex), length, operand size, source register, high-byte flag; the
+register is -1 for an immediate, the length 0 where objdump sees no store. Covers every ModRM of the store
+opcodes, with a choice of prefixes, REX and SIB bytes.
 Use: insn_cases.py OUTPUT
 """
 
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -13,8 +15,8 @@ import tempfile
 from typing import Iterator, List, Tuple
 
 SLOT = 16
-NOP = 0x90  # also serves as displacement and immediate: what follows the instruction decodes as one-byte instructions
-MACHINES = {16: "i8086", 32: "i386", 64: "i386:x86-64"}
+NOP = 0x90  # also every displacement and immediate, so that objdump finds the next slot's start
+MACHINES = {16: "i8086", 32: "i386", 64: "x86-64"}
 OPCODES = (0x86, 0x87, 0x88, 0x89, 0xA2, 0xA3, 0xC6, 0xC7)
 PREFIXES = ((), (0x66,), (0x67,), (0x66, 0x67), (0x2E,), (0x67, 0x64))
 REXES = ((), (0x40,), (0x41,), (0x44,), (0x48,), (0x4F,))
@@ -25,7 +27,8 @@ REGISTERS.update({"e" + n: (4, i, 0) for i, n in enumerate(NAMES)})
 REGISTERS.update({n: (2, i, 0) for i, n in enumerate(NAMES)})
 REGISTERS.update({n: (1, i, 0) for i, n in enumerate(("al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"))})
 REGISTERS.update({n: (1, i, 1) for i, n in enumerate(("ah", "ch", "dh", "bh"))})
-REGISTERS.update({f"r{i}{s}": (z, i, 0) for i in range(8, 16) for s, z in (("", 8), ("d", 4), ("w", 2), ("b", 1))})
+WIDTHS = {"": 8, "d": 4, "w": 2, "b": 1}
+REGISTERS.update({f"r{i}{suffix}": (size, i, 0) for i in range(8, 16) for suffix, size in WIDTHS.items()})
 SUFFIXES = {"b": 1, "w": 2, "l": 4, "q": 8}
 LINE = re.compile(r"^\s*([0-9a-f]+):\t(.*)$")
 STORE = re.compile(r"(?:^|\s)(movabs|mov|xchg)([bwlq]?)\s+([$%\w-]+),")
@@ -58,9 +61,9 @@ def cases(mode: int) -> Iterator[str]:
     with tempfile.NamedTemporaryFile() as image:
         image.write(b"".join(codes))
         image.flush()
-        listing = subprocess.run(["objdump", "-D", "-w", "--no-show-raw-insn", "-b", "binary", "-m", "i386", "-M",
-                                  MACHINES[mode].replace("i386:", ""), image.name],
-                                 check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}).stdout
+        command = ["objdump", "-D", "-w", "--no-show-raw-insn", "-b", "binary", "-m", "i386", "-M"]
+        listing = subprocess.run(command + [MACHINES[mode], image.name], env={**os.environ, "LC_ALL": "C"},
+                                 check=True, stdout=subprocess.PIPE, text=True).stdout
     lines = [m.groups() for m in map(LINE.match, listing.splitlines()) if m]
     starts = [int(at, 16) for at, _ in lines] + [len(codes) * SLOT]
     where = {start: i for i, start in enumerate(starts)}

@@ -120,6 +120,7 @@ static void test_grub(void)
     CHECK(memmap_hide(0x7800000, 0x8400000) == 0);
     struct linux_modules modules = {.cmdline = "console=ttyS1 rdinit=/init"};
     struct linux_entry entry;
+    memset(at(0x80000), 0xee, 0x20000); /* what firmware left */
     make_kernel(&modules, 0x112000, 8 * MIB + 3, PREF)->payload_length = 0x1234;
     make_initrd(&modules, 0x920000, 9 * MIB + 5); /* over the kernel's place at 16 MiB */
     CHECK(loads(&modules, &entry));
@@ -127,7 +128,8 @@ static void test_grub(void)
 
     const struct boot_params *params = at(entry.boot_params);
     CHECK(params->header.payload_length == 0x1234 && params->header.setup_data == 0 &&
-          params->unused_sentinel[7] == 0);
+          params->unused_sentinel[7] == 0 && params->unused_screen_to_edid[0] == 0 &&
+          params->e820_table[3].start == 0);
     CHECK(params->e820_table[0].start == MEMORY_START && params->e820_table[0].type == MEMORY_RAM);
     CHECK(params->e820_table[1].start == 0x7800000 && params->e820_table[1].size == 0xc00000);
     CHECK(params->e820_table[1].type == MEMORY_RESERVED && params->e820_table[2].start == 0x8400000);
@@ -151,17 +153,26 @@ static void test_places(void)
     make_initrd(&modules, 0x5000000, MIB);
     CHECK(loads(&modules, &entry) && entry.initrd == 31 * MIB);
 
+    memory_reset(); /* the kernel's place, then its module, is where the initrd would go */
+    make_kernel(&modules, 0x200000, MIB, MEMORY_END - 2 * MIB);
+    make_initrd(&modules, 0x5000000, MIB);
+    CHECK(loads(&modules, &entry) && entry.initrd == MEMORY_END - 3 * MIB);
+    memory_reset();
+    make_kernel(&modules, MEMORY_END - 2 * MIB, MIB, PREF);
+    make_initrd(&modules, 0x5000000, MIB);
+    CHECK(loads(&modules, &entry) && entry.initrd == MEMORY_END - 3 * MIB);
+
     memory_reset();
     make_kernel(&modules, 0x200000, MIB, PREF);
     make_initrd(&modules, MEMORY_END - MIB - 100, MIB); /* onto itself */
     CHECK(loads(&modules, &entry) && entry.initrd == MEMORY_END - MIB);
 
     memory_reset(); /* modules and command line where boot_params would go */
-    make_kernel(&modules, 0x90000, 0x4000, PREF);
-    make_initrd(&modules, 0x97ff0, 0x10);
-    strcpy(at(0x96000), "root=/dev/sda");
-    modules.cmdline = at(0x96000);
-    CHECK(loads(&modules, &entry) && entry.boot_params == 0x8e000);
+    make_kernel(&modules, 0x93000, 0x400, PREF);
+    make_initrd(&modules, 0x97000, 0x10);
+    strcpy(at(0x95f00), "root=/dev/sda");
+    modules.cmdline = at(0x95f00);
+    CHECK(loads(&modules, &entry) && entry.boot_params == 0x91000);
 
     memory_reset(); /* a header longer than we know is copied, but not over what follows it */
     modules.initrd_start = modules.initrd_end = 0;
@@ -183,10 +194,12 @@ enum spoil {
     NO_MAGIC,
     OLD,
     LOW,
+    LOW_PREF,
     HIGH,
     ALIGNMENT,
     CUT,
     TINY,
+    NO_CODE,
     BACKWARD,
     INITRD_BACKWARD,
     CMDLINE,
@@ -211,6 +224,9 @@ static void spoil(enum spoil way, struct linux_modules *modules, struct setup_he
     case LOW:
         header->loadflags = 0;
         break;
+    case LOW_PREF:
+        header->pref_address = MEMORY_START;
+        break;
     case HIGH:
         header->pref_address = 1ull << 32;
         break;
@@ -219,6 +235,10 @@ static void spoil(enum spoil way, struct linux_modules *modules, struct setup_he
         break;
     case CUT:
         modules->kernel_end -= 16;
+        break;
+    case NO_CODE:
+        header->setup_sects = 255;
+        modules->kernel_end = modules->kernel_start + 0x2000;
         break;
     case TINY:
         modules->kernel_end = modules->kernel_start + 100;
@@ -236,7 +256,7 @@ static void spoil(enum spoil way, struct linux_modules *modules, struct setup_he
         header->init_size = MEMORY_END;
         break;
     case FIXED:
-        header->pref_address = MEMORY_END;
+        CHECK(memmap_hide(PREF, PREF + 1) == 0);
         header->relocatable_kernel = 0;
         break;
     case NO_INITRD_ROOM:
@@ -289,28 +309,29 @@ void test_linux(void)
     test_refusals();
 }
 
-/* Little memory and much in it: most rounds have some overlap of a module with its own or the other's
- * destination. */
+/* Little memory and much in it: many rounds have a module in its own or the other's destination. */
 void test_linux_overlaps(void)
 {
-    unsigned over_initrd = 0, over_kernel = 0;
-    for (unsigned round = 0; round < 200; round++) {
+    unsigned over_initrd = 0, over_kernel = 0, not_on_top = 0;
+    for (unsigned round = 0; round < 500; round++) {
         struct linux_modules modules = {.cmdline = "overlap"};
         struct linux_entry entry;
         uint64_t kernel_size = 0x1000 + random32() % 0x80000, initrd_size = 1 + random32() % 0x80000;
-        uint64_t kernel = MIB + random32() % (2 * MIB), initrd = MIB + random32() % (2 * MIB);
+        uint64_t kernel = MIB + random32() % (9 * MIB / 2), initrd = MIB + random32() % (9 * MIB / 2);
+        uint64_t pref = (MIB + random32() % (4 * MIB)) & PAGE_MASK, top = 6 * MIB;
         if (kernel < initrd + initrd_size && initrd < kernel + SETUP_SIZE + kernel_size)
             continue; /* the boot loader's modules do not overlap each other */
         memory_reset();
-        CHECK(memmap_hide(4 * MIB, MEMORY_END) == 0);
-        make_kernel(&modules, kernel, kernel_size, 2 * MIB);
+        CHECK(memmap_hide(top, MEMORY_END) == 0);
+        make_kernel(&modules, kernel, kernel_size, pref);
         make_initrd(&modules, initrd, initrd_size);
         if (!loads(&modules, &entry))
             break;
         over_initrd += initrd < entry.entry + kernel_size && entry.entry < initrd + initrd_size;
         over_kernel += kernel < entry.entry + kernel_size && entry.entry < modules.kernel_end;
+        not_on_top += entry.initrd != ((top - initrd_size) & PAGE_MASK);
     }
-    CHECK(over_initrd > 20 && over_kernel > 20); /* else this tests less than it says */
+    CHECK(over_initrd > 20 && over_kernel > 20 && not_on_top > 5); /* else this tests less than it says */
 }
 
 void test_linux_real(const char *vmlinuz)

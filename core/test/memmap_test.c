@@ -48,6 +48,7 @@ static void test_hide(void)
     CHECK(memmap_add(0x300000, 0x310000, MEMORY_RAM) == 0 &&
           memmap_is_hidden(0x300000)); /* whatever comes later */
     CHECK(memmap_add(0x300000, 0x310000, UINT32_MAX) == 0 && !memmap_is_ram(0x300000, 1));
+    CHECK(memmap_add(0x600000, 0x610000, UINT32_MAX) == 0 && !memmap_is_hidden(0x600000));
     CHECK(memmap_hide(0x500000, 0x500000) == 0 && !memmap_is_hidden(0x500000));
     CHECK(memmap_hide(0x501000, 0x500000) == -E_INVAL);
 }
@@ -70,6 +71,7 @@ static void test_edges(void)
     memmap_reset();
     CHECK(memmap_add(0x1000, 0x1800, MEMORY_RAM) == 0 && memmap_count() == 0); /* half a page */
     CHECK(memmap_add(0x1800, 0x2000, MEMORY_RAM) == 0 && is(0, 0x1000, 0x2000, MEMORY_RAM));
+    CHECK(memmap_add(0x7ff0, 0x9010, MEMORY_RAM) == 0 && is(1, 0x8000, 0x9000, MEMORY_RAM));
     CHECK(memmap_add(0x1000, 0x1001, 0) == 0 && !memmap_is_ram(0x1000, 1)); /* type 0 is not RAM */
     memmap_reset();
     for (unsigned i = 0; i < MEMMAP_INPUTS; i++) /* nested: as many pieces as there can be */

@@ -150,7 +150,11 @@ static void test_64(void)
     set64(T3, 141, 0x1c0000000 | PWU | PS | 1 << 29);
     CHECK(faults(&space, gva));
     set64(T3, 141, T2 | PWU);
+    set64(T2, 43, T1 | PWU);
+    CHECK(maps(&space, gva, DATA | 0xabc, 0x1000, ACCESS_RWX));
     set64(T4, 258, T3 | PWU | PS);
+    CHECK(faults(&space, gva));
+    set64(T4, 258, PWU | PS); /* no page of 512 GiB at 0 either */
     CHECK(faults(&space, gva));
 }
 
