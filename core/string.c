@@ -63,3 +63,18 @@ __attribute__((optimize("no-tree-loop-distribute-patterns"))) size_t strlen(cons
         length++;
     return length;
 }
+
+size_t strnlen(const char *string, size_t max)
+{
+    size_t n = 0;
+    while (n < max && string[n])
+        n++;
+    return n;
+}
+
+int strcmp(const char *left, const char *right)
+{
+    while (*left && *left == *right)
+        left++, right++;
+    return (unsigned char)*left - (unsigned char)*right;
+}

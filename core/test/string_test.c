@@ -10,6 +10,8 @@
 #define memset  our_memset
 #define memcmp  our_memcmp
 #define strlen  our_strlen
+#define strnlen our_strnlen
+#define strcmp  our_strcmp
 #include "core/string.c"
 
 enum { ROOM = 96 };
@@ -68,5 +70,7 @@ void test_string(void)
     CHECK(our_memcmp("abc", "abd", 2) == 0);
     CHECK(our_memcmp("abc", "abd", 3) < 0);
     CHECK(our_memcmp("\xff", "\x01", 1) > 0);
+    CHECK(our_strcmp("ab", "ab") == 0 && our_strcmp("ab", "abc") < 0 && our_strcmp("\xff", "a") > 0);
+    CHECK(our_strnlen("four", 3) == 3 && our_strnlen("four", 9) == 4);
     CHECK(our_strlen("") == 0 && our_strlen("four") == 4);
 }

@@ -1,0 +1,28 @@
+/* Bringing the machine up: what the files of boot/ say to each other. */
+#ifndef CORE_BOOT_BOOT_H
+#define CORE_BOOT_BOOT_H
+
+#include "core/cpu.h"
+#include "log/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Boot options, from the multiboot command line (boot/options.c). */
+struct options {
+    enum log_mode log_mode;
+    enum log_level wire_level, ring_level;
+    bool fifo_off;
+};
+extern struct options options;
+/* Takes the command line apart. Unknown words are remembered and named by options_report, once the log is open. */
+void options_parse(const char *cmdline);
+void options_report(void);
+
+/* One line on the serial port that names the mend, and the end: nothing has run yet. Boot CPU. */
+_Noreturn void boot_fail(const char *why);
+
+/* Starts all CPUs but this one; each ends up waiting for the guest's SIPI. False: a line was logged for each that did not come, and the guest cannot start it either. */
+void ap_start_all(void);
+
+#endif

@@ -1,0 +1,129 @@
+/* Boot options: one table, which `help` prints. */
+#include "core/boot/boot.h"
+#include "core/quiesce.h"
+#include "core/selftest.h"
+#include "core/string.h"
+
+enum { MAX_UNKNOWN = 8, WORD_MAX = 48 };
+
+struct options options = {.log_mode = LOG_SYNC, .wire_level = LOG_INFO, .ring_level = LOG_DEBUG};
+
+static bool help_wanted;
+static char unknown[MAX_UNKNOWN][WORD_MAX];
+static unsigned unknown_count;
+
+static bool set_level(enum log_level *level, const char *value)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!strcmp(value, names[i])) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_log(const char *value)
+{
+    options.log_mode = !strcmp(value, "async") ? LOG_ASYNC : LOG_SYNC;
+    return !strcmp(value, "async") || !strcmp(value, "sync");
+}
+static bool set_wire_level(const char *value) { return set_level(&options.wire_level, value); }
+static bool set_ring_level(const char *value) { return set_level(&options.ring_level, value); }
+
+static bool set_fifo(const char *value)
+{
+    options.fifo_off = !strcmp(value, "off");
+    return options.fifo_off;
+}
+
+static bool set_test(const char *value)
+{
+    if (!strcmp(value, "uart"))
+        selftest_uart = true;
+    else if (!strcmp(value, "on"))
+        selftest_on = true;
+    else
+        return false;
+    return true;
+}
+
+static bool set_deadline(const char *value)
+{
+    uint64_t ms = 0;
+    for (; *value >= '0' && *value <= '9' && ms < 10000000; value++)
+        ms = ms * 10 + (uint64_t)(*value - '0');
+    if (*value || ms < 1000)
+        return false;
+    quiesce_deadline_ms = ms;
+    return true;
+}
+
+static bool set_help(const char *value)
+{
+    help_wanted = true;
+    return !*value;
+}
+
+static const struct {
+    const char *name, *help;
+    bool (*set)(const char *value);
+} table[] = {
+    {"log", "log=sync|async: a record is on the wire before the call returns | it waits for an exit, idle or parked CPU (sync)", set_log},
+    {"log.level", "log.level=error|warn|info|debug|trace: the finest level on the wire (info)", set_wire_level},
+    {"log.ring", "log.ring=LEVEL: the finest level in the rings (debug)", set_ring_level},
+    {"log.fifo", "log.fifo=off: for tests: turn the UART's FIFO off behind the driver's back; loses bytes", set_fifo},
+    {"deadline", "deadline=MS: when a quiesce reports whom it waits for, at least 1000 (2000)", set_deadline},
+    {"test", "test=on|uart: for tests: hypercalls that stop and break the machine | write to the UART from all CPUs and end", set_test},
+    {"help", "help: lists these options", set_help},
+};
+
+static bool apply(char *word)
+{
+    char *value = word + strlen(word);
+    for (char *c = word; *c; c++) {
+        if (*c == '=') {
+            *c = 0;
+            value = c + 1;
+            break;
+        }
+    }
+    for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
+        if (!strcmp(word, table[i].name))
+            return table[i].set(value);
+    return false;
+}
+
+static void take(const char *start, size_t length)
+{
+    char word[WORD_MAX];
+    if (length >= WORD_MAX)
+        length = WORD_MAX - 1;
+    memcpy(word, start, length);
+    word[length] = 0;
+    if (!apply(word) && unknown_count < MAX_UNKNOWN) {
+        memcpy(unknown[unknown_count], start, length);
+        unknown[unknown_count++][length] = 0;
+    }
+}
+
+void options_parse(const char *cmdline)
+{
+    while (*cmdline) {
+        size_t length = 0;
+        while (cmdline[length] && cmdline[length] != ' ')
+            length++;
+        if (length && cmdline[0] != '/') /* GRUB may pass the file's own name first */
+            take(cmdline, length);
+        cmdline += length + (cmdline[length] == ' ');
+    }
+}
+
+void options_report(void)
+{
+    for (unsigned i = 0; i < unknown_count; i++)
+        log_warn("boot option '%s' is not known, or its value is not: ignored; 'help' lists them", unknown[i]);
+    for (unsigned i = 0; help_wanted && i < sizeof table / sizeof *table; i++)
+        log_text(LOG_INFO, table[i].help);
+}

@@ -1,0 +1,63 @@
+; An application processor's way up: copied to one page below 1 MiB, entered in real mode at page:0 by SIPI (SDM vol. 3, 8.4.4).
+; boot/ap.c fills trampoline_cpu and trampoline_stack for one CPU at a time, and waits for it with a deadline.
+
+CR4_PAE      equ 1 << 5
+EFER         equ 0xC0000080
+EFER_LME_NXE equ (1 << 8) | (1 << 11)
+
+extern boot_pml4, ap_main
+global trampoline_start, trampoline_end, trampoline_cpu, trampoline_stack
+
+section .rodata
+align 16
+bits 16
+trampoline_start:
+        cli
+        cld
+        mov ax, cs
+        mov ds, ax
+        lgdt [cs:gdt_pointer - trampoline_start]
+        mov eax, cr4
+        or eax, CR4_PAE
+        mov cr4, eax
+        mov eax, boot_pml4
+        mov cr3, eax
+        mov ecx, EFER
+        rdmsr
+        or eax, EFER_LME_NXE
+        wrmsr
+        mov eax, cr0
+        and eax, ~0x60000000            ; caches on: CD, NW are set after INIT
+        or eax, 0x80010001              ; PG, WP, PE in one step (APM vol. 2, 14.6.1 allows it)
+        mov cr0, eax
+        jmp dword 0x08:long_entry
+
+align 8
+gdt:    dq 0
+        dq 0x00AF9A000000FFFF
+        dq 0x00CF92000000FFFF
+gdt_pointer:
+        dw gdt_pointer - gdt - 1
+        dd gdt                          ; the copy in the image: mapped one to one, readable in real mode's 32-bit base too
+trampoline_end:
+
+section .text
+bits 64
+long_entry:
+        mov eax, 0x10
+        mov ds, eax
+        mov es, eax
+        mov ss, eax
+        xor eax, eax
+        mov fs, eax
+        mov gs, eax
+        xor ebp, ebp
+        mov rsp, [trampoline_stack]
+        mov rdi, [trampoline_cpu]
+        call ap_main                    ; does not return
+        ud2
+
+section .data
+align 8
+trampoline_cpu:   dq 0
+trampoline_stack: dq 0

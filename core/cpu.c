@@ -1,0 +1,44 @@
+/* See cpu.h. */
+#include "core/cpu.h"
+#include "core/x86/asm.h"
+#include "log_env.h"
+
+struct cpu cpus[MAX_CPUS];
+unsigned cpu_count;
+
+struct log_writer *cpu_log_writer(void)
+{
+    struct cpu *cpu = this_cpu();
+    return cpu->writers[cpu->context];
+}
+
+const char *cpu_phase_name(enum cpu_phase phase)
+{
+    switch (phase) {
+    case PHASE_BOOT:
+        return "boot";
+    case PHASE_GUEST:
+        return "guest";
+    case PHASE_EXIT:
+        return "exit";
+    case PHASE_BOUNDARY:
+        return "boundary";
+    case PHASE_PARKED:
+        return "parked";
+    case PHASE_WAIT_SIPI:
+        return "wait-for-SIPI";
+    case PHASE_QUIESCING:
+        return "quiescing";
+    case PHASE_OWNER:
+        return "owner";
+    case PHASE_PANIC:
+        return "panic";
+    }
+    return "?";
+}
+
+void cpu_set_phase(struct cpu *cpu, enum cpu_phase phase)
+{
+    atomic_store_explicit(&cpu->phase, phase, memory_order_relaxed);
+    atomic_store_explicit(&cpu->phase_since, rdtsc(), memory_order_relaxed);
+}

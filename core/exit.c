@@ -1,0 +1,141 @@
+/* Exits, by one table: a handler a reason. A handler either moves RIP on, or leaves it so that the instruction is executed again. */
+#include "core/cpu.h"
+#include "core/guest/lapic.h"
+#include "core/guest/memmap.h"
+#include "core/guest/policy.h"
+#include "core/guest/shutdown.h"
+#include "core/selftest.h"
+#include "core/x86/apic.h"
+#include "core/x86/asm.h"
+
+enum { PUMP_RECORDS = 16, RESULT_UNKNOWN = 1 };
+
+static void hypercall(struct vcpu *vcpu, const struct exit *exit)
+{
+    uint32_t number = (uint32_t)vcpu->gpr[REG_RAX];
+    enum hypapp_result result = HYPAPP_PASS;
+    if (selftest_on && selftest_is_ours(number))
+        result = selftest_hypercall(vcpu);
+    else if (hypapp.hypercall)
+        result = hypapp.hypercall(vcpu);
+    if (result == HYPAPP_RETRY)
+        return;
+    if (result == HYPAPP_PASS) {
+        log_warn("hypercall 0x%x is nobody's: returns %u", number, RESULT_UNKNOWN);
+        vcpu->gpr[REG_RAX] = RESULT_UNKNOWN;
+    }
+    vcpu_skip(vcpu, exit);
+}
+
+/* Does the other vendor's hypercall instruction stand at RIP? It raises #UD on this one. */
+static bool foreign_hypercall(struct vcpu *vcpu)
+{
+    uint8_t bytes[INSN_MAX];
+    struct insn insn;
+    unsigned n = vcpu_fetch(vcpu, bytes);
+    return n && insn_decode(bytes, n, vcpu_insn_mode(vcpu), &insn) > 0 && (insn.class == INSN_VMCALL || insn.class == INSN_VMMCALL);
+}
+
+static void exception(struct vcpu *vcpu, const struct exit *exit)
+{
+    if (exit->vector == VEC_UD && foreign_hypercall(vcpu)) {
+        hypercall(vcpu, exit);
+        return;
+    }
+    if (vcpu->exceptions_intercepted && hypapp.exception && hypapp.exception(vcpu, exit->vector, exit->error_code) != HYPAPP_PASS)
+        return;
+    vcpu_inject(vcpu, exit->vector, VECTORS_WITH_ERROR >> exit->vector & 1, exit->error_code);
+}
+
+static void nested_fault(struct vcpu *vcpu, const struct exit *exit)
+{
+    const struct nested_fault *fault = &exit->fault;
+    if (view_prot(vcpu->view, fault->gpa) & fault->access && !(fault->table_walk && !(view_prot(vcpu->view, fault->gpa) & ACCESS_WRITE))) {
+        vcpu->flush = true; /* allowed by now: an old translation */
+        return;
+    }
+    if ((fault->gpa & PAGE_MASK) == APIC_BASE && fault->access == ACCESS_WRITE && !fault->table_walk && vcpu->view == view_main()) {
+        lapic_write_fault(vcpu, exit);
+        return;
+    }
+    if (!memmap_is_hidden(fault->gpa) && hypapp.nested_fault) {
+        if (hypapp.nested_fault(vcpu, fault) != HYPAPP_PASS)
+            return;
+    }
+    static _Atomic uint32_t reports;
+    if (atomic_fetch_add(&reports, 1) < 100) /* a guest may do it in a loop: the rest goes to the ring only */
+        log_warn("guest %s of 0x%lx at rip 0x%lx: forbidden, #GP", fault->access == ACCESS_WRITE ? "write" : fault->access == ACCESS_EXEC ? "fetch" : "read",
+                 fault->gpa, vcpu->rip);
+    else
+        log_trace("guest access of 0x%lx at rip 0x%lx: forbidden, #GP", fault->gpa, vcpu->rip);
+    vcpu_inject_gp(vcpu);
+}
+
+/* Intercepted only while this CPU's log has a backlog: idle time is spent on it, and the guest sees a wake-up without reason. */
+static void halt(struct vcpu *vcpu, const struct exit *exit)
+{
+    log_pump(vcpu->cpu->index, PUMP_RECORDS);
+    vcpu_skip(vcpu, exit);
+}
+
+static void forbidden(struct vcpu *vcpu, const struct exit *exit)
+{
+    (void)exit;
+    vcpu_inject(vcpu, VEC_UD, false, 0);
+}
+
+static void nothing(struct vcpu *vcpu, const struct exit *exit) { (void)vcpu, (void)exit; }
+
+static void init(struct vcpu *vcpu, const struct exit *exit)
+{
+    (void)exit;
+    log_error("cpu%u got a physical INIT, which no ICR write of the guest can send: ignored", vcpu->cpu->index);
+}
+
+static void broken(struct vcpu *vcpu, const struct exit *exit)
+{
+    log_error("exit 0x%lx cannot be handled: the guest is reset", exit->code);
+    backend->explain(vcpu, exit);
+    shutdown_reset(vcpu);
+}
+
+static void shutdown(struct vcpu *vcpu, const struct exit *exit)
+{
+    log_warn("guest shutdown (triple fault): the machine is reset");
+    backend->explain(vcpu, exit);
+    shutdown_reset(vcpu);
+}
+
+typedef void handler(struct vcpu *vcpu, const struct exit *exit);
+static handler *const handlers[EXIT_REASONS] = {
+    [EXIT_CPUID] = policy_cpuid,
+    [EXIT_MSR_READ] = policy_msr_read,
+    [EXIT_MSR_WRITE] = policy_msr_write,
+    [EXIT_IO] = policy_io,
+    [EXIT_NESTED_FAULT] = nested_fault,
+    [EXIT_HYPERCALL] = hypercall,
+    [EXIT_EXCEPTION] = exception,
+    [EXIT_NMI] = nothing, /* taken by the host's handler at open(); the boundary looks next */
+    [EXIT_NONE] = nothing,
+    [EXIT_HLT] = halt,
+    [EXIT_SHUTDOWN] = shutdown,
+    [EXIT_INIT] = init,
+    [EXIT_FORBIDDEN] = forbidden,
+    [EXIT_ENTRY_FAILED] = broken,
+    [EXIT_UNKNOWN] = broken,
+};
+
+void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)
+{
+    vcpu->exits[exit->reason]++;
+    handlers[exit->reason](vcpu, exit);
+}
+
+uint64_t exits_total(void)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < cpu_count; i++)
+        for (unsigned r = 0; r < EXIT_REASONS; r++)
+            sum += cpus[i].vcpu.exits[r];
+    return sum;
+}

@@ -1,0 +1,47 @@
+/* CPUID as the guest sees it: the CPU's own answers, without virtualisation and without x2APIC. */
+#include "core/guest/policy.h"
+#include "core/x86/asm.h"
+
+enum { LEAF1_X2APIC = 1 << 21, LEAF1_OSXSAVE = 1 << 27, LEAF1_VMX = 1 << 5, LEAF7_OSPKE = 1 << 4, EXT1_SVM = 1 << 2 };
+
+static void hide(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct cpuid *r)
+{
+    uint64_t cr4 = vcpu_get(vcpu, REG_CR4);
+    switch (leaf) {
+    case 1:
+        r->ecx &= ~(uint32_t)(LEAF1_X2APIC | LEAF1_VMX | LEAF1_OSXSAVE);
+        r->ecx |= cr4 & CR4_OSXSAVE ? LEAF1_OSXSAVE : 0; /* mirrors the guest's CR4, not ours */
+        break;
+    case 7:
+        if (subleaf == 0) {
+            r->ecx &= ~(uint32_t)LEAF7_OSPKE;
+            r->ecx |= cr4 & CR4_PKE ? LEAF7_OSPKE : 0;
+        }
+        break;
+    case 0x80000001:
+        r->ecx &= ~(uint32_t)EXT1_SVM;
+        break;
+    case 0x8000000A: /* SVM's features */
+        *r = (struct cpuid){0};
+        break;
+    }
+}
+
+void policy_cpuid(struct vcpu *vcpu, const struct exit *exit)
+{
+    uint32_t leaf = (uint32_t)vcpu->gpr[REG_RAX], subleaf = (uint32_t)vcpu->gpr[REG_RCX], out[4];
+    enum hypapp_result result = hypapp.cpuid ? hypapp.cpuid(vcpu, leaf, subleaf, out) : HYPAPP_PASS;
+    if (result == HYPAPP_RETRY)
+        return;
+    if (result == HYPAPP_PASS) {
+        struct cpuid r = cpuid(leaf, subleaf);
+        hide(vcpu, leaf, subleaf, &r);
+        out[0] = r.eax, out[1] = r.ebx, out[2] = r.ecx, out[3] = r.edx;
+    }
+    if (vcpu_skip(vcpu, exit))
+        return;
+    vcpu->gpr[REG_RAX] = out[0];
+    vcpu->gpr[REG_RBX] = out[1];
+    vcpu->gpr[REG_RCX] = out[2];
+    vcpu->gpr[REG_RDX] = out[3];
+}

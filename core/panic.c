@@ -1,0 +1,96 @@
+/* See panic.h. */
+#include "core/panic.h"
+#include "core/doorbell.h"
+#include "core/x86/asm.h"
+#include "core/x86/clock.h"
+#include "core/x86/trap.h"
+
+enum { BACKTRACE_DEPTH = 16, GRACE_US = 200000 };
+
+static _Atomic uint32_t panic_word;
+static _Atomic uint32_t panic_nmis[MAX_CPUS];
+
+static bool on_stack(const struct cpu *cpu, uint64_t address)
+{
+    for (unsigned i = 0; i < STACKS; i++) {
+        uint64_t size = i == STACK_NORMAL ? STACK_SIZE_NORMAL : STACK_SIZE_IST;
+        if (address >= cpu->stack_top[i] - size && address <= cpu->stack_top[i] - 16 && address % 8 == 0)
+            return true;
+    }
+    return false;
+}
+
+void backtrace(uint64_t rip, uint64_t rbp)
+{
+    const struct cpu *cpu = this_cpu();
+    log_error("  at %pS", (void *)rip);
+    for (unsigned i = 0; i < BACKTRACE_DEPTH && on_stack(cpu, rbp); i++) {
+        const uint64_t *frame = (const uint64_t *)rbp;
+        if (!frame[1])
+            break;
+        log_error("  from %pS", (void *)frame[1]);
+        if (frame[0] <= rbp)
+            break;
+        rbp = frame[0];
+    }
+}
+
+static _Noreturn void stop(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
+void panic_enter(void)
+{
+    struct cpu *cpu = this_cpu();
+    if (cpu->context == LOG_PANIC)
+        stop(); /* a fault inside the panic: what was said so far must do */
+    cpu->context = LOG_PANIC;
+    cpu_set_phase(cpu, PHASE_PANIC);
+    uint32_t none = 0;
+    atomic_compare_exchange_strong(&panic_word, &none, cpu->index + 1);
+}
+
+void panic_finish(const struct trap_frame *frame)
+{
+    struct cpu *self = this_cpu();
+    if (frame)
+        backtrace(frame->rip, frame->rbp);
+    else
+        backtrace((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
+    if (atomic_load(&panic_word) == self->index + 1) {
+        for (unsigned round = 0; round < 2; round++) {
+            for (unsigned i = 0; i < cpu_count; i++)
+                if (&cpus[i] != self && atomic_load(&cpus[i].state) != CPU_ABSENT)
+                    doorbell_ring_again(&cpus[i]);
+            clock_delay_us(GRACE_US);
+        }
+        log_flush_panic();
+        log_error("panic: stopped; reset the machine");
+        log_drain();
+    }
+    stop();
+}
+
+static _Noreturn void join(const struct cpu *cpu, uint64_t rip, uint64_t rbp)
+{
+    log_error("stopped for the panic of cpu%u: phase %s, guest rip 0x%lx", atomic_load(&panic_word) - 1,
+              cpu_phase_name(atomic_load_explicit(&cpu->phase, memory_order_relaxed)), cpu->vcpu.rip);
+    backtrace(rip, rbp);
+    stop();
+}
+
+void panic_poll(void)
+{
+    if (atomic_load_explicit(&panic_word, memory_order_relaxed))
+        join(this_cpu(), (uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
+}
+
+void panic_nmi(const struct trap_frame *frame)
+{
+    struct cpu *cpu = this_cpu();
+    uint32_t word = atomic_load(&panic_word);
+    if (word && word != cpu->index + 1 && atomic_fetch_add(&panic_nmis[cpu->index], 1))
+        join(cpu, frame->rip, frame->rbp);
+}

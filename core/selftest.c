@@ -1,0 +1,111 @@
+/* See selftest.h. */
+#include "core/selftest.h"
+#include "core/cpu.h"
+#include "core/memory.h"
+#include "core/quiesce.h"
+#include "core/x86/asm.h"
+#include "core/x86/clock.h"
+
+enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520003 };
+enum { MAX_QUIESCES = 1000, UART_BYTES = 20000, UART_DEADLINE_MS = 120000, HOLD_MS = 5000 };
+enum emulator_exit { QEMU_EXIT_PORT = 0xF4, QEMU_EXIT_33 = 0x10, BOCHS_PORT = 0x8900 };
+
+bool selftest_on, selftest_uart;
+static _Atomic uint32_t uart_done;
+
+bool selftest_is_ours(uint32_t number) { return number >= CALL_QUIESCE && number <= CALL_BREAK; }
+
+static uint64_t quiesce_often(struct vcpu *vcpu, uint32_t count)
+{
+    uint32_t done = 0;
+    while (done < count && done < MAX_QUIESCES && !quiesce_begin(vcpu)) {
+        quiesce_end(vcpu);
+        done++;
+    }
+    return done;
+}
+
+static uint64_t counter(uint32_t which)
+{
+    uint64_t sum = 0;
+    if (which == 0)
+        return quiesce_rounds();
+    if (which == 1)
+        return exits_total();
+    if (which == 5)
+        return log_totals().frames;
+    if (which == 6)
+        return log_totals().records;
+    if (which == 7)
+        return pages_free();
+    for (unsigned i = 0; i < cpu_count; i++) {
+        const struct vcpu *v = &cpus[i].vcpu;
+        sum += which == 2 ? v->nmis_sent : which == 3 ? v->nmis_injected : which == 4 ? v->nmis_unknown : 0;
+    }
+    return sum;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winfinite-recursion"
+static __attribute__((noinline)) uint64_t overflow(uint64_t depth)
+{
+    volatile uint64_t block[16] = {depth};
+    return overflow(depth + 1) + block[depth % 16];
+}
+#pragma GCC diagnostic pop
+
+static void break_something(uint32_t how)
+{
+    log_warn("test: breaking the hypervisor, way %u", how);
+    if (how == 0)
+        overflow(0);
+    else if (how == 1)
+        *(volatile uint64_t *)(this_cpu()->stack_top[0] - PAGE_SIZE * 5) = 1; /* the guard page */
+    else if (how == 2)
+        __asm__ volatile("ud2");
+    else
+        for (uint64_t end = rdtsc() + clock_ms(HOLD_MS); rdtsc() < end;)
+            cpu_relax();
+}
+
+enum hypapp_result selftest_hypercall(struct vcpu *vcpu)
+{
+    uint32_t argument = (uint32_t)vcpu->gpr[REG_RCX];
+    switch ((uint32_t)vcpu->gpr[REG_RAX]) {
+    case CALL_QUIESCE: {
+        uint64_t done = quiesce_often(vcpu, argument);
+        if (!done && argument)
+            return HYPAPP_RETRY;
+        vcpu->gpr[REG_RAX] = done;
+        return HYPAPP_DONE;
+    }
+    case CALL_COUNTER:
+        vcpu->gpr[REG_RAX] = counter(argument);
+        return HYPAPP_DONE;
+    case CALL_BREAK:
+        break_something(argument);
+        vcpu->gpr[REG_RAX] = 0;
+        return HYPAPP_DONE;
+    }
+    return HYPAPP_PASS;
+}
+
+_Noreturn void selftest_uart_run(void)
+{
+    struct cpu *self = this_cpu();
+    /* 12 to 14 bytes a record: id, time, two arguments, header, CRC, START and END. */
+    for (uint32_t i = 0; i < UART_BYTES / 12; i++)
+        log_info("uart test: record %u of %s", i, "lane");
+    atomic_fetch_add(&uart_done, 1);
+    if (self->index == 0) {
+        uint64_t deadline = rdtsc() + clock_ms(UART_DEADLINE_MS);
+        while (atomic_load(&uart_done) < cpu_count && rdtsc() < deadline)
+            cpu_relax();
+        log_info("uart test: %u of %u CPUs done", atomic_load(&uart_done), cpu_count);
+        log_drain();
+        outb(BOCHS_PORT, 'D');
+        outb(QEMU_EXIT_PORT, QEMU_EXIT_33);
+    }
+    for (;;)
+        __asm__ volatile("hlt");
+}

@@ -1,0 +1,134 @@
+/*
+ * The guest's CPU, as the vendor-neutral part sees it, and the prototypes that a backend (svm/, later vmx/) stands behind.
+ * A vcpu is edited by the CPU that runs it, and by nobody else.
+ */
+#ifndef CORE_VCPU_H
+#define CORE_VCPU_H
+
+#include "core/guest/insn.h"
+#include "core/hypapp.h"
+
+enum exit_reason {
+    EXIT_CPUID,
+    EXIT_MSR_READ,
+    EXIT_MSR_WRITE,
+    EXIT_IO,
+    EXIT_NESTED_FAULT,
+    EXIT_HYPERCALL,
+    EXIT_EXCEPTION,
+    EXIT_NMI,
+    EXIT_NONE, /* the backend's own business, done */
+    EXIT_HLT,
+    EXIT_SHUTDOWN,
+    EXIT_INIT,
+    EXIT_FORBIDDEN, /* an instruction that CPUID does not offer: #UD */
+    EXIT_ENTRY_FAILED,
+    EXIT_UNKNOWN,
+    EXIT_REASONS,
+};
+
+struct exit {
+    enum exit_reason reason;
+    uint64_t code, info1, info2; /* as the hardware gave them, for reports */
+    uint64_t next_rip;           /* 0: not told, decode */
+    struct nested_fault fault;   /* EXIT_NESTED_FAULT */
+    unsigned vector;             /* EXIT_EXCEPTION */
+    uint32_t error_code;
+    struct {
+        uint16_t port;
+        uint8_t size; /* bytes */
+        bool in, string, rep;
+    } io;
+};
+
+/* An event to deliver at the next entry. */
+struct event {
+    enum event_type { EVENT_NONE, EVENT_INTERRUPT, EVENT_NMI, EVENT_EXCEPTION, EVENT_SOFTWARE } type;
+    uint8_t vector;
+    bool has_error;
+    uint32_t error_code;
+};
+
+/* NMI blocking of the guest: SVM has no virtual NMIs, so the backend keeps the mask (svm/nmi.c). */
+enum nmi_block { NMI_OPEN, NMI_IN_HANDLER, NMI_AT_IRET };
+
+struct vcpu {
+    uint64_t gpr[16]; /* enum reg order; RAX and RSP are copied from and to the VMCB around an entry */
+    uint64_t rip, rflags;
+    struct cpu *cpu;
+    void *hw; /* the backend's */
+    struct view *view;
+    void *app;
+
+    struct event event;    /* to deliver, from vcpu_inject */
+    struct event requeued; /* whose delivery an exit interrupted: goes first */
+
+    bool nmi_held, exceptions_intercepted;
+    enum nmi_block nmi_block;
+    bool stepping; /* over an IRET or an interrupt shadow, to inject an NMI behind it */
+    uint64_t step_flags;
+    uint64_t step_rip;
+
+    uint64_t seen_generation; /* of nested tables, at this CPU's last flush (view.h) */
+    bool flush;               /* drop all cached translations at the next entry, whatever the generation */
+    uint32_t icr_high;         /* shadows of the guest's local APIC (guest/lapic.c); senders read the other two */
+    _Atomic uint32_t ldr, dfr;
+    uint64_t exits[EXIT_REASONS];
+    uint64_t nmis_sent, nmis_injected, nmis_unknown;
+};
+
+struct backend {
+    const char *name;
+    /* NULL: this CPU will do. Otherwise the line that names the mend. */
+    const char *(*probe)(void);
+    /* Carves what a vcpu needs; boot, on the boot CPU. Negative: no memory. */
+    int (*cpu_start)(struct vcpu *vcpu);
+    /* Turns virtualisation on, on the CPU itself, whose descriptors and GS are final. */
+    void (*cpu_enable)(struct vcpu *vcpu);
+    /* Which MSRs and ports exit (guest/policy.h). Once. */
+    void (*permissions_init)(void);
+    /* State after INIT (APM 14.1.3); then, for SIPI, real mode at vector << 8. */
+    void (*reset)(struct vcpu *vcpu);
+    void (*set_sipi)(struct vcpu *vcpu, uint8_t vector);
+    /* 32-bit protected mode, flat, paging off: how a Linux kernel is entered. */
+    void (*set_protected)(struct vcpu *vcpu, uint16_t cs, uint16_t ds, uint32_t entry);
+    void (*set_gdt)(struct vcpu *vcpu, uint64_t base, uint16_t limit);
+    /* NMIs are held from close to open. Between them: the last look at the mail box, and enter. */
+    void (*close)(void);
+    void (*open)(void);
+    /* One entry and its exit. Delivers what is due, flushes what has to be. */
+    void (*enter)(struct vcpu *vcpu, struct exit *exit);
+    /* Address space numbers that tag cached translations, 0 included (APM vol. 2, 15.16). Known after probe. */
+    unsigned (*address_spaces)(void);
+    uint64_t (*read)(struct vcpu *vcpu, enum reg reg);
+    void (*write)(struct vcpu *vcpu, enum reg reg, uint64_t value);
+    void (*segment)(struct vcpu *vcpu, enum segment_name name, struct segment *out);
+    /* RIP moves past an instruction that was emulated: the interrupt shadow ends. */
+    void (*clear_shadow)(struct vcpu *vcpu);
+    /* Registers and what went wrong, for a failed entry: to the log. */
+    void (*explain)(struct vcpu *vcpu, const struct exit *exit);
+    /* Nested table entries: a page (large: 2 MiB, 1 GiB) with enum access bits, a pointer to a table, and the bits of an entry. */
+    uint64_t (*nested_leaf)(uint64_t address, unsigned prot, bool large);
+    uint64_t (*nested_table)(uint64_t address);
+    unsigned (*nested_prot)(uint64_t entry);
+};
+extern const struct backend *backend;
+extern const struct backend svm_backend;
+
+/* Runs the guest on this CPU for ever. */
+_Noreturn void vcpu_loop(struct vcpu *vcpu);
+/* Moves RIP behind the exit's instruction; a guest that single-steps gets its #DB. -E_FAULT: cannot be read (retry). */
+int vcpu_skip(struct vcpu *vcpu, const struct exit *exit);
+/* Reads up to 15 bytes at CS:RIP as the CPU would fetch them; the count, 0 where nothing can be read. */
+unsigned vcpu_fetch(struct vcpu *vcpu, uint8_t bytes[15]);
+/* Moves RIP by hand, with what else the end of an instruction brings: no interrupt shadow, RF = 0, a #DB if the guest single-steps. */
+void vcpu_advance(struct vcpu *vcpu, unsigned length);
+enum insn_mode vcpu_insn_mode(struct vcpu *vcpu);
+/* Sends the guest the fault of a forbidden access. */
+void vcpu_inject_gp(struct vcpu *vcpu);
+
+/* What came out of the guest: one handler a reason (exit.c). */
+void exit_dispatch(struct vcpu *vcpu, const struct exit *exit);
+uint64_t exits_total(void);
+
+#endif

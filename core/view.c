@@ -1,0 +1,146 @@
+/* See view.h. Both vendors' tables have four levels of 512 entries and bit 7 for a large page; the rest of an entry is the backend's. */
+#include "core/view.h"
+#include "core/cpu.h"
+#include "core/guest/memmap.h"
+#include "core/memory.h"
+#include "core/x86/apic.h"
+#include "core/x86/asm.h"
+
+enum { LEVELS = 4, MAX_VIEWS = 128, ENTRY_LARGE = 1 << 7 };
+#define GIB          0x40000000ull
+#define LARGE        0x200000ull
+#define MAPPED_GIBS  512ull /* one top entry; device memory above 512 GiB is out of the guest's reach */
+#define ENTRY_ADDR   0x000FFFFFFFFFF000ull
+#define CPUID_PAGE1G (1u << 26)
+
+_Atomic uint64_t view_generation;
+static struct view views[MAX_VIEWS];
+
+struct view *view_main(void) { return &views[0]; }
+
+/* Bytes that an entry of a level maps; level 1 is the last. */
+static uint64_t span(unsigned level) { return PAGE_SIZE << (9 * (level - 1)); }
+
+static _Atomic uint64_t *slot(uint64_t table, uint64_t gpa, unsigned level)
+{
+    return (_Atomic uint64_t *)table + (gpa / span(level)) % 512;
+}
+
+/* Makes a large page a table of the next level with the same rights. */
+static int split(_Atomic uint64_t *entry, unsigned level)
+{
+    uint64_t old = atomic_load_explicit(entry, memory_order_relaxed);
+    _Atomic uint64_t *table = page_alloc();
+    if (!table)
+        return -E_NOMEM;
+    unsigned prot = backend->nested_prot(old);
+    uint64_t base = old & ENTRY_ADDR & ~(span(level) - 1);
+    for (unsigned i = 0; prot && i < 512; i++)
+        atomic_store_explicit(&table[i], backend->nested_leaf(base + i * span(level - 1), prot, level - 1 > 1), memory_order_relaxed);
+    atomic_store_explicit(entry, backend->nested_table((uint64_t)table), memory_order_release);
+    return 0;
+}
+
+/* Sets the entry of `level` that maps gpa, making the tables above it. */
+static int set(struct view *view, uint64_t gpa, unsigned level, unsigned prot)
+{
+    uint64_t table = view->root;
+    if (gpa >= MAPPED_GIBS * GIB)
+        return -E_INVAL;
+    for (unsigned at = LEVELS;; at--) {
+        _Atomic uint64_t *entry = slot(table, gpa, at);
+        uint64_t value = atomic_load_explicit(entry, memory_order_relaxed);
+        if (at == level) {
+            atomic_store_explicit(entry, prot ? backend->nested_leaf(gpa & ~(span(level) - 1), prot, level > 1) : 0, memory_order_release);
+            return 0;
+        }
+        if (!backend->nested_prot(value) || value & ENTRY_LARGE) {
+            if (split(entry, at))
+                return -E_NOMEM;
+            value = atomic_load_explicit(entry, memory_order_relaxed);
+        }
+        table = value & ENTRY_ADDR;
+    }
+}
+
+int view_protect(struct view *view, uint64_t gpa, unsigned prot) { return set(view, gpa, 1, prot); }
+
+unsigned view_prot(const struct view *view, uint64_t gpa)
+{
+    uint64_t table = view->root;
+    if (gpa >= MAPPED_GIBS * GIB)
+        return 0;
+    for (unsigned level = LEVELS;; level--) {
+        uint64_t value = atomic_load_explicit(slot(table, gpa, level), memory_order_relaxed);
+        unsigned prot = backend->nested_prot(value);
+        if (!prot || level == 1 || value & ENTRY_LARGE)
+            return prot;
+        table = value & ENTRY_ADDR;
+    }
+}
+
+struct view *view_create(void)
+{
+    unsigned last = backend->address_spaces() - 1;
+    for (unsigned i = 0; i < MAX_VIEWS; i++) {
+        struct view *view = &views[i];
+        if (view->root)
+            continue;
+        void *root = page_alloc();
+        if (!root)
+            return NULL;
+        view->root = (uint64_t)root;
+        view->shares_asid = i + 1 >= last;
+        view->asid = (uint16_t)(view->shares_asid ? last : i + 1);
+        return view;
+    }
+    return NULL;
+}
+
+static void free_tables(uint64_t table, unsigned level)
+{
+    for (unsigned i = 0; level > 1 && i < 512; i++) {
+        uint64_t value = atomic_load_explicit((_Atomic uint64_t *)table + i, memory_order_relaxed);
+        if (backend->nested_prot(value) && !(value & ENTRY_LARGE))
+            free_tables(value & ENTRY_ADDR, level - 1);
+    }
+    page_free((void *)table);
+}
+
+void view_destroy(struct view *view)
+{
+    free_tables(view->root, LEVELS);
+    view->root = 0;
+}
+
+void views_changed(void) { atomic_fetch_add(&view_generation, 1); }
+
+void vcpu_set_view(struct vcpu *vcpu, struct view *view)
+{
+    vcpu->view = view;
+    vcpu->flush |= view->shares_asid;
+}
+
+struct view *vcpu_view(struct vcpu *vcpu) { return vcpu->view; }
+
+void *guest_ram(uint64_t gpa)
+{
+    return memmap_is_ram(gpa & PAGE_MASK, PAGE_SIZE) ? (void *)(gpa & PAGE_MASK) : NULL;
+}
+
+int view_init(void)
+{
+    struct view *view = view_create();
+    if (!view)
+        return -E_NOMEM;
+    bool gib_pages = cpuid(0x80000001, 0).edx & CPUID_PAGE1G;
+    uint64_t ram = memmap_top() > 4 * GIB ? memmap_top() : 4 * GIB;
+    uint64_t end = gib_pages ? MAPPED_GIBS * GIB : ram;
+    int failed = 0;
+    for (uint64_t gpa = 0; gpa < end && !failed; gpa += gib_pages ? GIB : LARGE)
+        failed = set(view, gpa, gib_pages ? 3 : 2, ACCESS_RWX);
+    for (uint64_t gpa = 0; gpa < ram && !failed; gpa += LARGE)
+        if (memmap_is_hidden(gpa))
+            failed = set(view, gpa, 2, 0);
+    return failed ? failed : view_protect(view, APIC_BASE, ACCESS_READ);
+}

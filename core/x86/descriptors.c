@@ -1,0 +1,120 @@
+/*
+ * GDT, TSS, IDT and the stacks. A CPU has four stacks: the normal one, and one each for NMI, #DF and #MC through the TSS's IST (SDM vol. 3,
+ * 6.14.5). Under each lies a page that is not mapped: an overflow faults, its #PF cannot be pushed, so #DF comes on a stack of its own
+ * and the report can name what overflowed.
+ */
+#include "core/memory.h"
+#include "core/x86/asm.h"
+#include "core/x86/paging.h"
+#include "core/x86/trap.h"
+
+enum selector { SEL_CODE = 0x08, SEL_DATA = 0x10, SEL_TSS = 0x18, GDT_ENTRIES = 5 };
+enum { GATE_INTERRUPT = 0x8E, TSS_AVAILABLE = 0x89 };
+
+struct tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7]; /* IST n is ist[n - 1] */
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map;
+} __attribute__((packed));
+_Static_assert(sizeof(struct tss) == 104, "SDM vol. 3, figure 8-11");
+
+struct gate {
+    uint16_t offset_low, selector;
+    uint8_t ist, type;
+    uint16_t offset_middle;
+    uint32_t offset_high, reserved;
+};
+
+struct table_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+static struct gate idt[32] __attribute__((aligned(16)));
+extern const uint64_t trap_stubs[32];
+
+static const struct {
+    const char *name;
+    unsigned size;
+} stacks[STACKS] = {
+    [STACK_NORMAL] = {"normal", STACK_SIZE_NORMAL},
+    [STACK_NMI] = {"NMI", STACK_SIZE_IST},
+    [STACK_DF] = {"#DF", STACK_SIZE_IST},
+    [STACK_MC] = {"#MC", STACK_SIZE_IST},
+};
+
+void traps_init(void)
+{
+    for (unsigned i = 0; i < 32; i++) {
+        uint64_t stub = trap_stubs[i];
+        unsigned ist = i == VEC_NMI ? STACK_NMI : i == VEC_DF ? STACK_DF : i == VEC_MC ? STACK_MC : 0;
+        idt[i] = (struct gate){.offset_low = (uint16_t)stub,
+                               .selector = SEL_CODE,
+                               .ist = (uint8_t)ist,
+                               .type = GATE_INTERRUPT,
+                               .offset_middle = (uint16_t)(stub >> 16),
+                               .offset_high = (uint32_t)(stub >> 32)};
+    }
+}
+
+int descriptors_carve(struct cpu *cpu)
+{
+    for (unsigned i = 0; i < STACKS; i++) {
+        uint8_t *base = memory_carve(PAGE_SIZE + stacks[i].size);
+        if (!base)
+            return -E_NOMEM;
+        paging_unmap((uint64_t)base);
+        cpu->stack_top[i] = (uint64_t)base + PAGE_SIZE + stacks[i].size;
+    }
+    uint8_t *page = memory_carve(PAGE_SIZE);
+    if (!page)
+        return -E_NOMEM;
+    cpu->gdt = page;
+    cpu->tss = page + 64;
+    struct tss *tss = cpu->tss;
+    for (unsigned i = STACK_NMI; i < STACKS; i++)
+        tss->ist[i - 1] = cpu->stack_top[i];
+    tss->io_map = sizeof *tss;
+    uint64_t base = (uint64_t)tss;
+    uint64_t *gdt = cpu->gdt;
+    gdt[SEL_CODE / 8] = 0x00AF9A000000FFFF;
+    gdt[SEL_DATA / 8] = 0x00CF92000000FFFF;
+    gdt[SEL_TSS / 8] = (sizeof *tss - 1) | (base & 0xFFFFFF) << 16 | (uint64_t)TSS_AVAILABLE << 40 | (base >> 24 & 0xFF) << 56;
+    gdt[SEL_TSS / 8 + 1] = base >> 32;
+    return 0;
+}
+
+void descriptors_load(struct cpu *cpu)
+{
+    struct table_pointer gdtr = {GDT_ENTRIES * 8 - 1, (uint64_t)cpu->gdt};
+    struct table_pointer idtr = {sizeof idt - 1, (uint64_t)idt};
+    __asm__ volatile("lgdt %0\n\t"
+                     "pushq %2\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "lretq\n"
+                     "1:\tmovl %3, %%eax\n\t"
+                     "movl %%eax, %%ds\n\t"
+                     "movl %%eax, %%es\n\t"
+                     "movl %%eax, %%ss\n\t"
+                     "ltr %w4\n\t"
+                     "lidt %1"
+                     :
+                     : "m"(gdtr), "m"(idtr), "i"(SEL_CODE), "i"(SEL_DATA), "r"(SEL_TSS)
+                     : "rax", "memory");
+    wrmsr(MSR_GS_BASE, (uint64_t)cpu);
+}
+
+const char *stack_of_guard(const struct cpu *cpu, uint64_t address)
+{
+    for (unsigned i = 0; i < STACKS; i++) {
+        uint64_t guard = cpu->stack_top[i] - stacks[i].size - PAGE_SIZE;
+        if (cpu->stack_top[i] && address >= guard && address < guard + PAGE_SIZE)
+            return stacks[i].name;
+    }
+    return NULL;
+}
