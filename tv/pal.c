@@ -60,6 +60,7 @@ bool pal_take(struct pal *pal)
 
 void pal_give_back(struct pal *pal)
 {
+    __builtin_memset(&pal->run, 0, sizeof(pal->run)); /* a caller's registers are nothing to keep */
     atomic_store_explicit(&pal->waiters, 0, memory_order_relaxed);
     atomic_store_explicit(&pal->state, PAL_IDLE, memory_order_release); /* pairs with pal_take */
 }
