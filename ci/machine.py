@@ -14,7 +14,7 @@ KERNEL_ARGS = ("console=ttyS1,115200 earlyprintk=ttyS1,115200 nokaslr tsc=reliab
 
 @dataclass(frozen=True)
 class Nmis:
-    """A QMP action: once the console says `after`, `count` inject-nmi, one each `every` seconds."""
+    """A QMP action: once the console says `after`, `count` inject-nmi, at least `every` seconds apart."""
     count: int
     every: float
     after: str

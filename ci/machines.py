@@ -10,7 +10,7 @@ from ci.machine import Expect, Machine, Nmis
 
 # The programs {} one after the other, as 32-bit and as 64-bit programs.
 EACH_WIDTH = "for w in 32 64; do for p in {}; do echo $w $p; /pal/$w/$p || exit 1; done; done"
-QMP_COMMAND = "/pal/nmi_count -- sh -c 'echo NMI-READY; sleep 15'"
+QMP_COMMAND = "/pal/nmi_count -- sh -c 'echo NMI-READY; sleep 18'"
 QMP_NMIS = (Nmis(count=200, every=0.05, after="NMI-READY"),)
 
 
@@ -59,7 +59,7 @@ ROWS = [
         Expect(console=("NMIS counted 200",))),
     Row(Machine("qmp-nmis", command=QMP_COMMAND, deadline=150, actions=QMP_NMIS),
         Expect(console=("NMIS counted 200",))),
-    # The doorbells of REG and UNREG may merge with these, a stated limit: how many come through is shown, not judged.
+    # The doorbells of REG and UNREG may merge with these, a stated limit: the number is shown, not judged.
     Row(Machine("qmp-nmis-demo", command="/pal/nmi_count -- sh -c 'echo NMI-READY; /pal/demo'", loops=30,
                 deadline=240, actions=QMP_NMIS),
         Expect(console=(r"NMIS counted \d+",))),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Callable, Optional
 
 from ci import image
 from ci.console import Console
@@ -100,18 +100,17 @@ class Injection:
     """An Nmis action in progress."""
 
     def __init__(self, action: Nmis) -> None:
-        self._steps: Iterator[float] = iter(i * action.every for i in range(action.count))
-        self._after = action.after
-        self._start: Optional[float] = None
-        self._next: Optional[float] = None
+        self._action = action
+        self._sent = 0
+        self._due: Optional[float] = None  # unknown before the cue
 
     def step(self, qemu: Qemu, console: Console, now: float) -> None:
-        """Inject what is due at `now`; nothing before the console has said its cue."""
-        if self._start is None:
-            if not any(self._after in line for line in console.lines):
+        """Inject what is due at `now`; nothing before the cue, and never two in a rush."""
+        if self._due is None:
+            if not any(self._action.after in line for line in console.lines):
                 return
-            self._start = now
-            self._next = next(self._steps, None)
-        if self._next is not None and now >= self._start + self._next:
+            self._due = now
+        if self._sent < self._action.count and now >= self._due:
             qemu.qmp.command("inject-nmi")
-            self._next = next(self._steps, None)
+            self._sent += 1
+            self._due = now + self._action.every

@@ -27,7 +27,8 @@ def says_all(row: Row, session: Session) -> bool:
 
 def figures(row: Row, session: Session) -> list[str]:
     """The console lines that were asked for: they hold what was counted."""
-    return [line.strip() for line in session.console.lines if any(re.search(p, line) for p in row.expect.console)]
+    patterns = row.expect.console
+    return [line.strip() for line in session.console.lines if any(re.search(p, line) for p in patterns)]
 
 
 def run(row: Row) -> Verdict:
