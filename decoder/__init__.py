@@ -8,6 +8,6 @@ from .stats import LaneStats, Stats
 from .stream import Decoder
 
 __all__ = [
-    "Boot", "Cut", "Damage", "Decoder", "Dropped", "ElfError", "Event", "Finder", "Foreign", "LaneStats", "Loss",
-    "Note", "Painter", "Record", "Stats", "Sync", "line_of",
+    "Boot", "Cut", "Damage", "Decoder", "Dropped", "ElfError", "Event", "Finder", "Foreign", "LaneStats",
+    "Loss", "Note", "Painter", "Record", "Stats", "Sync", "line_of",
 ]

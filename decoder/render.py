@@ -57,7 +57,7 @@ def _loss(event: Loss) -> str:
 
 
 def _dropped(event: Dropped) -> str:
-    return _aside(event, f"{_count(event.count, 'record')} left in the ring only, the wire could not take them")
+    return _aside(event, f"{_count(event.count, 'record')} left in the ring only: the wire was full")
 
 
 def _damage(event: Damage) -> str:
@@ -69,7 +69,7 @@ def _cut(event: Cut) -> str:
 
 
 def _foreign(event: Foreign) -> str:
-    text = foreign_text(event.data)
+    text = foreign_line(event)
     if len(text) > 2 * len(event.data):     # most of it is not text
         text = f"{_count(len(event.data), 'byte')} of no valid frame: {event.data[:16].hex(' ')}"
         text += " ..." if len(event.data) > 16 else ""
@@ -84,9 +84,11 @@ def _note(event: Note) -> str:
     return f"{NO_TIME} -- {escape(event.text)}"
 
 
-def foreign_text(data: bytes) -> str:
-    """Foreign bytes as one line of text: nothing in it moves the cursor. Bytes beyond ASCII as \\xNN."""
-    return escape(data.decode("ascii", "backslashreplace").rstrip("\r\n"))
+def foreign_line(event: Foreign) -> str:
+    """All of a foreign line, for the foreign trace: nothing in it moves the cursor. Bytes beyond ASCII as
+    \\xNN.
+    """
+    return escape(event.data.decode("ascii", "backslashreplace").rstrip("\r\n"))
 
 
 def _count(count: int, what: str) -> str:
@@ -105,7 +107,7 @@ _SHOW: dict[type, Callable[..., str]] = {
 }
 assert Sync not in _SHOW    # counters are for the ledger, not for readers
 
-CPU_COLOURS = ("green", "cyan", "yellow", "magenta", "bright_blue", "bright_green", "bright_cyan", "bright_magenta")
+CPU_COLOURS = "green cyan yellow magenta bright_blue bright_green bright_cyan bright_magenta".split()
 
 
 class Painter:

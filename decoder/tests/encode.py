@@ -1,4 +1,6 @@
-"""An encoder of the wire, for tests: written from log/FORMAT.md alone, bit by bit, and sharing nothing with the decoder."""
+"""An encoder of the wire, for tests: written from log/FORMAT.md alone, bit by bit, and sharing nothing
+with the decoder.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -76,13 +78,16 @@ def frame(t: int, lane: int, context: int, kind: int, seq: int, body: bytes) -> 
 
 
 def banner(t: int, cpus: int, epoch: int = 1, build: bytes = BUILD) -> bytes:
-    fields = f"1 t={t} cpus={cpus} build={build.hex()} khz=2445000 shift=13 uart=16550A fifo=16 mode=sync epoch={epoch}"
+    fields = f"1 t={t} cpus={cpus} build={build.hex()} khz=2445000 shift=13"
+    fields += f" uart=16550A fifo=16 mode=sync epoch={epoch}"
     return f"\r\n\r\n#BRAID {fields}\r\n".encode()
 
 
 @dataclass
 class Cpu:
-    """A lane's writer: counts its frames, and sends a SYNC where the format asks for one. `next()` gives one frame's bytes."""
+    """A lane's writer: counts its frames, and sends a SYNC where the format asks for one. `next()` gives
+    one frame's bytes.
+    """
 
     t: int
     lane: int

@@ -1,0 +1,138 @@
+"""Where bytes come from: a file, stdin, a pipe, a serial port, or a socket. This is the decoder's input I/O.
+
+chunks() yields bytes as they come, and b"" each time a live input was silent for SILENCE seconds. It ends
+at the end of a file and when a port goes away. Errors are SourceError, with one line that says what to do.
+"""
+from __future__ import annotations
+
+import os
+import queue
+import select
+import stat
+import threading
+from typing import Iterator, Optional, Sequence, Union
+
+import serial
+
+SILENCE = 1.0       # seconds
+WAIT = 0.05         # seconds that a serial port may gather bytes
+CHUNK = 1 << 16
+
+
+class SourceError(Exception):
+    """The input cannot be read; the message names it and the mend."""
+
+
+class FileSource:
+    """A file descriptor: a file, a pipe, stdin."""
+
+    def __init__(self, name: str, descriptor: int) -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self.live = not stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+    def chunks(self) -> Iterator[bytes]:
+        try:
+            while True:
+                if self.live and not select.select([self._descriptor], [], [], SILENCE)[0]:
+                    yield b""
+                    continue
+                data = os.read(self._descriptor, CHUNK)
+                if not data:
+                    return
+                yield data
+        except OSError as error:
+            raise SourceError(f"{self.name}: {error.strerror}") from None
+
+
+class PortSource:
+    """A serial port, or what pyserial makes one of: socket://host:port, rfc2217://host:port."""
+
+    live = True
+
+    def __init__(self, name: str, baud: int) -> None:
+        self.name = name
+        try:
+            self._port = serial.serial_for_url(name, baudrate=baud, timeout=WAIT)
+        except (serial.SerialException, ValueError, OSError) as error:
+            raise SourceError(f"{name}: {_reason(error)}; is it there, and may you read it?") from None
+
+    def chunks(self) -> Iterator[bytes]:
+        silent = 0.0
+        while True:
+            try:
+                data = self._port.read(CHUNK if "://" in self.name else max(1, self._port.in_waiting))
+            except (serial.SerialException, OSError, TypeError):    # TypeError: pyserial's, if it went away
+                return
+            silent = 0.0 if data else silent + WAIT
+            if data:
+                yield data
+            elif silent >= SILENCE:
+                silent = 0.0
+                yield b""
+
+
+Source = Union[FileSource, PortSource]
+
+
+def open_source(name: str, baud: int) -> Source:
+    """`name` as a user gives it: `-`, a path, or a URL of pyserial."""
+    if name == "-":
+        return FileSource("stdin", 0)
+    if "://" in name:
+        return PortSource(name, baud)
+    try:
+        mode = os.stat(name).st_mode
+        if stat.S_ISDIR(mode):
+            raise SourceError(f"{name} is a directory: give the capture files in it")
+        if stat.S_ISCHR(mode) and _is_terminal(name):
+            return PortSource(name, baud)
+        return FileSource(name, os.open(name, os.O_RDONLY))
+    except OSError as error:
+        raise SourceError(f"{name}: {error.strerror}") from None
+
+
+def gather(sources: Sequence[Source]) -> Iterator[tuple[int, Optional[bytes]]]:
+    """The chunks of several sources as (index, bytes); None when one has ended. Files come one after
+    another, live ones together.
+    """
+    if not any(source.live for source in sources) or len(sources) == 1:
+        for index, source in enumerate(sources):
+            for chunk in source.chunks():
+                yield index, chunk
+            yield index, None
+        return
+    ready: queue.Queue[tuple[int, Union[bytes, SourceError, None]]] = queue.Queue(maxsize=64)
+
+    def read(index: int, source: Source) -> None:
+        try:
+            for chunk in source.chunks():
+                ready.put((index, chunk))
+            ready.put((index, None))
+        except SourceError as error:
+            ready.put((index, error))
+
+    for index, source in enumerate(sources):
+        threading.Thread(target=read, args=(index, source), daemon=True).start()
+    left = len(sources)
+    while left:
+        index, item = ready.get()
+        if isinstance(item, SourceError):
+            raise item
+        left -= item is None
+        yield index, item
+
+
+def _is_terminal(name: str) -> bool:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception) -> str:
+    """pyserial's message without the name, which stands before it, and without a traceback's habits."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.split(": ")[0]
+    return str(error).split(": ")[-1]
