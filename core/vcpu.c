@@ -137,13 +137,13 @@ unsigned vcpu_fetch(struct vcpu *vcpu, uint8_t bytes[INSN_MAX])
     while (n < INSN_MAX) {
         struct guest_page page;
         uint64_t at = wide ? linear + n : (linear + n) & LINEAR_32;
-        const uint8_t *ram = guest_translate(&space, at, &page) ? NULL : guest_ram(page.gpa);
-        if (!ram || !(view_prot(space.view, page.gpa) & ACCESS_EXEC))
+        const uint8_t *memory = guest_translate(&space, at, &page) ? NULL : view_memory(space.view, page.gpa, ACCESS_EXEC);
+        if (!memory)
             break;
         unsigned offset = page.gpa % PAGE_SIZE, chunk = INSN_MAX - n;
         if (chunk > PAGE_SIZE - offset)
             chunk = (unsigned)(PAGE_SIZE - offset);
-        memcpy(bytes + n, ram + offset, chunk);
+        memcpy(bytes + n, memory + offset, chunk);
         n += chunk;
     }
     return n;

@@ -123,6 +123,13 @@ void vcpu_set_view(struct vcpu *vcpu, struct view *view)
 
 struct view *vcpu_view(struct vcpu *vcpu) { return vcpu->view; }
 
+void *view_memory(const struct view *view, uint64_t gpa, unsigned access)
+{
+    uint64_t page = gpa & PAGE_MASK;
+    bool memory = memmap_is_ram(page, PAGE_SIZE) || memmap_is_hidden(page);
+    return memory && (view_prot(view, page) & access) == access ? (void *)page : NULL;
+}
+
 void *guest_ram(uint64_t gpa)
 {
     return memmap_is_ram(gpa & PAGE_MASK, PAGE_SIZE) ? (void *)(gpa & PAGE_MASK) : NULL;

@@ -24,4 +24,8 @@ extern _Atomic uint64_t view_generation;
 /* Builds the main view. Boot, after the memory map is final. Negative: too little memory. */
 int view_init(void);
 
+/* Our pointer to the page of gpa, if the view allows all of `access` and memory stands behind it: guest RAM, or pages of our own that a view was given. NULL:
+   not so, or a device. Any context. */
+void *view_memory(const struct view *view, uint64_t gpa, unsigned access);
+
 #endif

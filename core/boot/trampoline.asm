@@ -16,7 +16,7 @@ trampoline_start:
         cld
         mov ax, cs
         mov ds, ax
-        lgdt [cs:gdt_pointer - trampoline_start]
+        o32 lgdt [cs:gdt_pointer - trampoline_start] ; all 32 bits of the base
         mov eax, cr4
         or eax, CR4_PAE
         mov cr4, eax

@@ -2,7 +2,7 @@
 #include "core/guest/policy.h"
 #include "core/x86/asm.h"
 
-enum { LEAF1_X2APIC = 1 << 21, LEAF1_OSXSAVE = 1 << 27, LEAF1_VMX = 1 << 5, LEAF7_OSPKE = 1 << 4, EXT1_SVM = 1 << 2 };
+enum { LEAF1_X2APIC = 1 << 21, LEAF1_OSXSAVE = 1 << 27, LEAF1_VMX = 1 << 5, LEAF7_OSPKE = 1 << 4, LEAF7_LA57 = 1 << 16, EXT1_SVM = 1 << 2 };
 
 static void hide(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
@@ -14,7 +14,7 @@ static void hide(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct cpui
         break;
     case 7:
         if (subleaf == 0) {
-            r->ecx &= ~(uint32_t)LEAF7_OSPKE;
+            r->ecx &= ~(uint32_t)(LEAF7_OSPKE | LEAF7_LA57); /* guest/walk.c knows four levels */
             r->ecx |= cr4 & CR4_PKE ? LEAF7_OSPKE : 0;
         }
         break;

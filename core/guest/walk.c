@@ -2,7 +2,7 @@
  * Walks the guest's page tables in software, for the copies that core/hypapp.h offers.
  *
  * The tables belong to the guest, whose other CPUs may change them meanwhile, and they may point anywhere:
- * each entry is loaded once and whole, and each table must lie in guest RAM that the space's view lets the
+ * each entry is loaded once and whole, and each table must lie in memory that the space's view lets the
  * guest read. Otherwise a guest could have us read the hypervisor's memory or a PAL's as if it were a page
  * table.
  *
@@ -11,6 +11,7 @@
  */
 #include "core/hypapp.h"
 #include "core/string.h"
+#include "core/view.h"
 
 #define BITS(high, low) ((~0ull >> (63 - (high))) & (~0ull << (low)))
 
@@ -24,16 +25,11 @@
 #define CR3_PAE        BITS(31, 5)
 #define PDPTE_RESERVED (ENTRY_NX | BITS(8, 5) | BITS(2, 1))
 
-static bool view_allows(const struct guest_space *space, uint64_t gpa, unsigned access)
-{
-    return (view_prot(space->view, gpa & PAGE_MASK) & access) == access;
-}
-
 /* The entry at this place of a table; 0, which is not present, where the guest has no table to read. */
 static uint64_t load_entry(const struct guest_space *space, uint64_t gpa, unsigned size)
 {
-    const uint8_t *table = guest_ram(gpa);
-    if (!table || !view_allows(space, gpa, ACCESS_READ))
+    const uint8_t *table = view_memory(space->view, gpa, ACCESS_READ);
+    if (!table)
         return 0;
     const void *entry = table + gpa % PAGE_SIZE;
     return size == 8 ? __atomic_load_n((const uint64_t *)entry, __ATOMIC_RELAXED)
@@ -138,8 +134,8 @@ static uint8_t *user_bytes(const struct guest_space *space, uint64_t gva, unsign
     struct guest_page page;
     if (guest_translate(space, gva, &page) != 0 || (page.prot & access) != access)
         return NULL;
-    uint8_t *ram = guest_ram(page.gpa);
-    return ram && view_allows(space, page.gpa, access) ? ram + page.gpa % PAGE_SIZE : NULL;
+    uint8_t *memory = view_memory(space->view, page.gpa, access);
+    return memory ? memory + page.gpa % PAGE_SIZE : NULL;
 }
 
 /* Steps through the pages of a range: what is left of [gva, gva + size) in gva's page. */

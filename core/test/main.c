@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "core/test/check.h"
+#include "core/view.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,16 +62,12 @@ void memory_protect(uint64_t gpa, unsigned prot)
     protections[gpa / PAGE_SIZE] = (uint8_t)prot;
 }
 
-/* The two of core/view.c that the page walks need. */
-unsigned view_prot(const struct view *view, uint64_t gpa)
+/* What the page walks need of core/view.c. */
+void *view_memory(const struct view *view, uint64_t gpa, unsigned access)
 {
     (void)view;
-    return gpa < MEMORY_END ? protections[gpa / PAGE_SIZE] : 0;
-}
-
-void *guest_ram(uint64_t gpa)
-{
-    return memmap_is_ram(gpa & PAGE_MASK, PAGE_SIZE) ? (void *)(uintptr_t)(gpa & PAGE_MASK) : NULL;
+    bool allowed = gpa < MEMORY_END && (protections[gpa / PAGE_SIZE] & access) == access;
+    return allowed && memmap_is_ram(gpa & PAGE_MASK, PAGE_SIZE) ? (void *)(uintptr_t)(gpa & PAGE_MASK) : NULL;
 }
 
 int main(int argc, char **argv)
