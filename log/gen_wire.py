@@ -28,7 +28,7 @@ def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] == "--check":
         path = pathlib.Path(sys.argv[2])
         if not path.exists() or path.read_text() != wanted:
-            sys.exit(f"{path} is not what log/wire.h says: run `make decoder-wire`")
+            sys.exit(f"{path} is not what log/wire.h says: run `make log-generate`")
     else:
         sys.stdout.write(wanted)
 

@@ -8,6 +8,8 @@
 #include "log/writer.h"
 #include "log_env.h"
 
+enum { SETTLE_DIVISOR = 50 /* of the patience with the UART: 2 ms */ };
+
 struct log_state log_state;
 
 int log_init(void *memory, size_t size, unsigned max_cpus)
@@ -132,6 +134,9 @@ void log_flush_panic(void)
         return;
     log_owner_require();
     while (!log_owner_try(self, &right) && log_clock() - start < (LOG_OWNER_STILL + 1) * log_uart.patience)
+        log_relax();
+    while (log_clock() - start <
+           log_uart.patience / SETTLE_DIVISOR) /* bytes of CPUs past their look land now */
         log_relax();
     for (unsigned cpu = 0; cpu < log_state.cpus; cpu++) {
         for (unsigned c = 0; c < LOG_CONTEXTS; c++) {

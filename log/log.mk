@@ -1,28 +1,40 @@
-# log/: the shipped sources for core/, and the tests on the host.
+# log/: the shipped sources, for core/ to compile with its own log_env.h; and the tests on the host.
 LOG_SRC := $(addprefix log/,area.c banner.c frame.c log.c owner.c record.c ring.c send.c uart.c)
 
 LOG_OUT    := $(BUILD)/log
-LOG_HDR    := $(wildcard log/*.h log/host/*.h log/test/*.h) log/braid_log.ld log/host/host.ld
+LOG_HDR    := $(wildcard log/*.h log/host/*.h log/test/*.h) log/braid_log.ld log/host/host.ld $(LOG_OUT)/log-vectors.h
 LOG_BENCH  := log/test/machine.c log/test/decode.c
-LOG_CFLAGS := -std=c17 -g -O2 $(WARN) -D_GNU_SOURCE -I. -Ilog/host -I$(LOG_OUT) -pthread -fno-pie
+LOG_UNIT   := $(LOG_SRC) $(LOG_BENCH) $(wildcard log/test/test_*.c) log/test/unit.c
+LOG_STORM  := $(LOG_SRC) $(LOG_BENCH) log/test/storm.c
+LOG_CC     := $(CC) -std=c17 -g -O2 $(WARN) -D_GNU_SOURCE -I. -Ilog/host -I$(LOG_OUT) -pthread -fno-pie
 LOG_LINK   := -no-pie -Wl,-T,log/host/host.ld
+LOG_PROGS  := $(addprefix $(LOG_OUT)/,unit storm storm-tsan)
 
 CHECKS += log-test
-.PHONY: log-test log-fresh decoder-wire
-log-test: $(LOG_OUT)/unit log-fresh ## host tests of the log
-	$(LOG_OUT)/unit
+LINTS  += log-lint
+.PHONY: log-test log-lint log-generate
+log-test: $(LOG_PROGS) ## the log: unit tests, storms of CPUs and NMIs, vectors
+	@log/test/run.sh $(LOG_PROGS) "log/test/freestanding.sh $(CC) $(LOG_OUT)/freestanding $(LOG_SRC)" \
+	    "log/test/fresh.sh $(PYTHON)"
 
-# A signal-safe core must also stand without libc: the shipped sources as core/ compiles them.
+# clang-format for C; flake8, mypy and shellcheck run over the whole tree.
+log-lint:
+	clang-format --dry-run -Werror log/*.[ch] log/host/*.h log/test/*.[ch]
+
+log-generate: ## make decoder/wire.py from log/wire.h, and log/vectors.json
+	$(PYTHON) log/gen_wire.py >decoder/wire.py
+	$(PYTHON) log/gen_vectors.py >log/vectors.json
+
 $(LOG_OUT)/log-vectors.h: log/vectors.json log/test/vectors_h.py
 	@mkdir -p $(@D)
 	$(PYTHON) log/test/vectors_h.py $< >$@
 
-$(LOG_OUT)/unit: $(LOG_SRC) $(LOG_BENCH) $(wildcard log/test/test_*.c) log/test/unit.c $(LOG_HDR) $(LOG_OUT)/log-vectors.h
-	$(CC) $(LOG_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@ $(LOG_LINK)
+$(LOG_OUT)/unit: $(LOG_UNIT) $(LOG_HDR)
+	$(LOG_CC) -fsanitize=address,undefined -fno-sanitize-recover=all $(LOG_UNIT) -o $@ $(LOG_LINK)
 
-log-fresh: ## generated files are what their sources say
-	$(PYTHON) log/gen_wire.py --check decoder/wire.py
-	$(PYTHON) log/gen_vectors.py | cmp - log/vectors.json
+$(LOG_OUT)/storm: $(LOG_STORM) $(LOG_HDR)
+	$(LOG_CC) $(LOG_STORM) -o $@ $(LOG_LINK)
 
-decoder-wire: ## make decoder/wire.py from log/wire.h
-	$(PYTHON) log/gen_wire.py >decoder/wire.py
+# -Wno-tsan: the sanitizer does not model fences; the one place that needs them is log_ring_read().
+$(LOG_OUT)/storm-tsan: $(LOG_STORM) $(LOG_HDR)
+	$(LOG_CC) -fsanitize=thread -Wno-tsan $(LOG_STORM) -o $@ $(LOG_LINK)

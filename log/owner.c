@@ -3,19 +3,23 @@
  * never has an old value again, and an owner that moves shows it.
  *
  * Free: taken by CAS.
- * Held by a lower context of this CPU: it stands still until we return, so we take the right over and give it back.
- * Held by another CPU: not now. If the word has not changed for LOG_OWNER_STILL times the patience with the UART
- * (which a live owner may be waiting for) since we first saw it so, its owner is stopped or dead: taken over. A
- * stale owner that wakes up looks before each byte; it may be past that look, so it adds one stray byte at most.
+ * Held by a lower context of this CPU: it stands still until we return, so we take the right over and give it
+ * back. Held by another CPU: not now. If the word has not changed for LOG_OWNER_STILL times the patience with
+ * the UART (which a live owner may be waiting for) since we first saw it so, its owner is stopped or dead:
+ * taken over. A stale owner that wakes up looks before each byte; it may be past that look, so it adds one
+ * stray byte at most.
  *
- * A CAS that fails because another CPU moved is not repeated: we leave our records in the ring, and nobody can be
- * starved into waiting here. All orders are relaxed: the word guards the port only, no memory.
+ * A CAS that fails because another CPU moved is not repeated: we leave our records in the ring, and nobody
+ * can be starved into waiting here. All orders are relaxed: the word guards the port only, no memory.
  */
 #include "log/owner.h"
 #include "log/uart.h"
 #include "log_env.h"
 
 enum { OWNER_BITS = 16 };
+/* An owner's CAS fails if a nested context took the right and gave it back meanwhile: so it tries again, not
+ * for ever. */
+enum { TRIES = 4 };
 
 static _Atomic uint64_t word;
 static _Atomic bool required;
@@ -73,7 +77,8 @@ bool log_owner_try(struct log_writer *self, struct log_right *right)
 
 bool log_owner_keep(struct log_writer *self)
 {
-    /* The CAS fails if a nested context took the right and gave it back between: then once more, and no more. */
+    /* The CAS fails if a nested context took the right and gave it back between: then once more, and no more.
+     */
     for (unsigned tries = 0; tries < 2; tries++) {
         const uint64_t value = log_get(word);
 
@@ -87,8 +92,15 @@ bool log_owner_keep(struct log_writer *self)
 
 void log_owner_release(struct log_writer *self, const struct log_right *right)
 {
-    const uint64_t value = log_get(word);
+    if (!right->held)
+        return;
+    /* Whom we interrupted may have read THRE = 1 already: make that true again. */
+    if (right->below != 0 && right->below != name_of(self))
+        (void)log_uart_wait();
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        const uint64_t value = log_get(word);
 
-    if (right->held && owner_of(value) == name_of(self))
-        (void)change(value, right->below);
+        if (owner_of(value) != name_of(self) || change(value, right->below))
+            return;
+    }
 }

@@ -49,8 +49,11 @@ static struct cursor cursor_of(const struct log_writer *writer)
     return (struct cursor){.number = log_get(writer->sent), .serial = log_get(writer->taken)};
 }
 
+/* Forward only: a CPU that was stopped in here must not bring back what the panicking one has sent since. */
 static void commit(struct log_writer *writer, const struct cursor *at)
 {
+    if (at->number < log_get(writer->sent))
+        return;
     log_set(writer->sent, at->number);
     log_set(writer->taken, at->serial);
 }
@@ -82,6 +85,8 @@ static bool put_frame(struct log_writer *self, struct log_writer *writer, unsign
 
     if (log_owner_required() && !log_owner_try(self, &right))
         return false;
+    if (right.held && log_uart.depth == 1)
+        self->credit = 0; /* others have sent since: the proof in uart.c is about FIFOs */
     frame[0] = (uint8_t)(writer->context << 6 | kind << 4 | (number & 0xf));
     length = log_frame_pack(wire, frame, size, writer->cpu, log_state.tag_bits);
     log_set(writer->frames, number + 1);

@@ -18,7 +18,10 @@ extern bool check_ok;
         }                                                                                                    \
     } while (0)
 #define CHECK_EQ(is, should)                                                                                 \
-    CHECK((is) == (should), "%s is %llu, should be %llu", #is, (unsigned long long)(is),                     \
-          (unsigned long long)(should))
+    do {                                                                                                     \
+        const unsigned long long is_ = (unsigned long long)(is), should_ = (unsigned long long)(should);     \
+                                                                                                             \
+        CHECK(is_ == should_, "%s is %llu, should be %llu", #is, is_, should_);                              \
+    } while (0)
 
 #endif

@@ -23,7 +23,7 @@ struct machine {
     unsigned interrupt_after; /* ... after so many others: between a check and its write */
     /* What came out, and what was lost. */
     uint8_t *sent;
-    size_t sent_size, sent_room;
+    size_t sent_size;
     unsigned overruns;
     unsigned accesses;
 };
