@@ -1,7 +1,7 @@
 """Makes log/vectors.json: what FORMAT.md means, in examples.
 
-A second implementation of the format, from FORMAT.md alone, written for plainness (strings of '0' and '1'). It
-shares nothing with log/*.c nor with decoder/, which are both tested against its output.
+A second implementation of the format, from FORMAT.md alone, written for plainness (strings of '0' and '1').
+It shares nothing with log/*.c nor with decoder/, which are both tested against its output.
 
 Usage: gen_vectors.py > log/vectors.json
 """
@@ -157,8 +157,8 @@ def frame_vectors() -> list[dict[str, Any]]:
 def stream_vectors() -> list[dict[str, Any]]:
     """Whole streams.
 
-    `frames` are accepted, in this order; `lost` counts those abandoned, left open or with a wrong CRC; `stray`
-    counts the bytes that came while no frame was open on their lane.
+    `frames` are accepted, in this order; `lost` counts those abandoned, left open or with a wrong CRC;
+    `stray` counts the bytes that came while no frame was open on their lane.
     """
     p = 6
     a = Frame(1, NORMAL, RECORD, 0, record(4, 100, ("u32", 5)))
@@ -193,12 +193,13 @@ def main() -> None:
     banner = f"\r\n\r\n#BRAID 1 t=2 cpus=4 build={BUILD_ID} khz=2445000 shift=13"
     banner += " uart=16550A fifo=16 mode=sync epoch=3\r\n"
     checks = [b"123456789", b"", b"\x00", b"\xff\xff", bytes(range(160))]
+    banner_fields: dict[str, Any] = {**IDENTITY, "build_id": BUILD_ID, "mode": "sync", "text": banner}
     vectors: dict[str, Any] = {
         "crc": [{"data": data.hex(), "crc": crc16(data)} for data in checks],
         "bodies": body_vectors(),
         "frames": frame_vectors(),
         "streams": stream_vectors(),
-        "banner": {**IDENTITY, "build_id": BUILD_ID, "mode": "sync", "text": banner},
+        "banner": banner_fields,
     }
     if vectors["crc"][0]["crc"] != 0xD64E:
         sys.exit("gen_vectors: CRC-16/GENIBUS of 123456789 is 0xD64E, this is not")

@@ -10,46 +10,67 @@
 
 _Atomic int log_finest = LOG_TRACE;
 
-/* The slot for the next record; NULL, and counted, where there is no writer. */
-static inline struct log_slot *begin(struct log_writer *writer)
+/* A record being made: number `n` of the writer's ring. */
+struct making {
+    struct log_writer *writer;
+    struct log_slot *slot;
+    uint64_t n;
+};
+
+/* Opens the slot for the next record; false, and counted, where there is no writer. */
+static inline bool begin(struct making *making)
 {
-    if (__builtin_expect(writer == NULL, 0)) {
+    making->writer = log_self();
+    if (__builtin_expect(making->writer == NULL, 0)) {
         atomic_fetch_add_explicit(&log_state.homeless, 1, memory_order_relaxed);
-        return NULL;
+        return false;
     }
-    return log_ring_begin(&writer->ring, log_get(writer->ring.head) + 1);
+    making->n = log_get(making->writer->ring.head) + 1;
+    making->slot = log_ring_begin(&making->writer->ring, making->n);
+    return true;
 }
 
-/* Publishes the record whose payload stands in `slot` up to `end`, and sends it where the mode says so. */
-static inline void finish(struct log_writer *writer, struct log_slot *slot, uint32_t site, const uint8_t *end)
+/* Publishes the record whose payload stands in the slot up to `end`, and sends it where the mode says so. */
+static inline void finish(const struct making *making, unsigned id, unsigned level, const uint8_t *end)
 {
-    const uint8_t level = (uint8_t)site;
+    struct log_writer *writer = making->writer;
+    struct log_slot *slot = making->slot;
     const bool wire = level <= log_get(log_state.wire_level);
     const uint32_t serial = log_get(writer->serial) + wire;
 
     slot->tsc = log_clock();
     slot->serial = serial;
-    slot->id = (uint16_t)(site >> 8);
+    slot->id = (uint16_t)id;
     slot->size = (uint8_t)(end - slot->payload);
-    slot->level = wire ? level : level | LOG_RING_ONLY;
+    slot->level = (uint8_t)(wire ? level : level | LOG_RING_ONLY);
     log_set(writer->serial, serial);
-    log_ring_publish(&writer->ring, slot, log_get(writer->ring.head) + 1);
+    log_ring_publish(&writer->ring, slot, making->n);
     if (wire && log_get(log_state.sync))
         log_send_own(writer);
 }
 
-void log_record(uint32_t site, unsigned count, const uint64_t *args)
+/* Sites stand at multiples of LOG_SITE_SIZE from log_sites, so an address has room for the level in its low
+ * bits. */
+static inline unsigned id_of(uintptr_t site)
 {
-    struct log_writer *writer = log_self();
-    struct log_slot *slot = begin(writer);
+    return (unsigned)((site - (uintptr_t)log_sites) / LOG_SITE_SIZE);
+}
+static inline unsigned level_of(uintptr_t site)
+{
+    return (unsigned)(site % LOG_SITE_SIZE);
+}
+
+void log_record(uintptr_t site, unsigned count, const uint64_t *args)
+{
+    struct making making;
     uint8_t *out;
 
-    if (slot == NULL)
+    if (!begin(&making))
         return;
-    out = slot->payload;
+    out = making.slot->payload;
     for (unsigned i = 0; i < count; i++)
         out = log_put_varint(out, args[i]);
-    finish(writer, slot, site, out);
+    finish(&making, id_of(site), level_of(site), out);
 }
 
 /* Copies `text`, at most `room` bytes (< 128); its length, and whether it was cut, stand before it in at most
@@ -68,26 +89,25 @@ static uint8_t *put_string(uint8_t *out, const char *text, size_t room)
     return out;
 }
 
-void log_record_strings(uint32_t site, unsigned count, const uint64_t *args, unsigned strings)
+void log_record_strings(uintptr_t site, unsigned count, const uint64_t *args, unsigned strings)
 {
-    struct log_writer *writer = log_self();
-    struct log_slot *slot = begin(writer);
+    struct making making;
     uint8_t *out;
 
-    if (slot == NULL)
+    if (!begin(&making))
         return;
-    out = slot->payload;
+    out = making.slot->payload;
     for (unsigned i = 0; i < count; i++) {
         if (strings >> i & 1) {
             /* Leave 10 bytes for each argument to come, and 2 for this one's length: at least 8 remain. */
-            size_t room = LOG_SLOT_PAYLOAD - (size_t)(out - slot->payload) - 10 * (count - 1 - i) - 2;
+            size_t room = LOG_SLOT_PAYLOAD - (size_t)(out - making.slot->payload) - 10 * (count - 1 - i) - 2;
 
             out = put_string(out, (const char *)(uintptr_t)args[i], room);
         } else {
             out = log_put_varint(out, args[i]);
         }
     }
-    finish(writer, slot, site, out);
+    finish(&making, id_of(site), level_of(site), out);
 }
 
 void log_text(enum log_level level, const char *text)
@@ -97,19 +117,18 @@ void log_text(enum log_level level, const char *text)
     if ((int)level > log_get(log_finest))
         return;
     for (unsigned n = 1; n <= RECORDS; n++) {
-        struct log_writer *writer = log_self();
-        struct log_slot *slot = begin(writer);
+        struct making making;
         uint8_t *out;
 
-        if (slot == NULL)
+        if (!begin(&making))
             return;
-        out = slot->payload;
+        out = making.slot->payload;
         *out++ = (uint8_t)level;
         for (unsigned i = 0; i < ROOM && *text != '\0'; i++)
             *out++ = (uint8_t)*text++;
         if (n == RECORDS && *text != '\0')
             out[-1] = out[-2] = out[-3] = '.';
-        finish(writer, slot, (uint32_t)level, out);
+        finish(&making, 0, level, out);
         if (*text == '\0')
             return;
     }

@@ -31,10 +31,10 @@ _Static_assert(sizeof(struct log_site) == LOG_SITE_SIZE, "the decoder reads site
 extern const struct log_site log_sites[]; /* from log/braid_log.ld: entry 0, reserved for text records */
 extern _Atomic int log_finest;            /* records of a finer level are not made at all */
 
-/* `site` is id << 8 | level. Strings are bounded to the room in a slot; `strings` has bit i set if argument i
- * is one. */
-void log_record(uint32_t site, unsigned count, const uint64_t *args);
-void log_record_strings(uint32_t site, unsigned count, const uint64_t *args, unsigned strings);
+/* `site` is the site's address + its level. Strings are bounded to the room in a slot; `strings` has bit i
+ * set if argument i is one. */
+void log_record(uintptr_t site, unsigned count, const uint64_t *args);
+void log_record_strings(uintptr_t site, unsigned count, const uint64_t *args, unsigned strings);
 
 /* Never called: makes the compiler check the format. */
 __attribute__((format(printf, 1, 2))) static inline void log_check(const char *format, ...)
@@ -121,11 +121,10 @@ static inline uint64_t log_pointer(const volatile void *value)
         log_check(__VA_ARGS__); \
     if ((severity) < 1 + atomic_load_explicit(&log_finest, memory_order_relaxed)) { \
         const uint64_t log_args_[] = {LOG_EACH(LOG_VALUE, __VA_ARGS__)}; \
-        uint32_t log_id_ = (uint32_t)(((uintptr_t)&log_site_ - (uintptr_t)log_sites) / LOG_SITE_SIZE); \
         if (LOG_MASK(LOG_IS_STRING, __VA_ARGS__) == 0) \
-            log_record(log_id_ << 8 | (severity), LOG_COUNT(__VA_ARGS__), log_args_); \
+            log_record((uintptr_t)&log_site_ + (severity), LOG_COUNT(__VA_ARGS__), log_args_); \
         else \
-            log_record_strings(log_id_ << 8 | (severity), LOG_COUNT(__VA_ARGS__), log_args_, \
+            log_record_strings((uintptr_t)&log_site_ + (severity), LOG_COUNT(__VA_ARGS__), log_args_, \
                                LOG_MASK(LOG_IS_STRING, __VA_ARGS__)); \
     } \
 } while (0)

@@ -65,7 +65,7 @@ void test_record_vectors(void)
             args[a] = v->arguments[a].text ? (uintptr_t)v->arguments[a].text : v->arguments[a].value;
             strings |= (unsigned)(v->arguments[a].text != NULL) << a;
         }
-        log_record_strings(v->id << 8 | LOG_INFO, v->count, args, strings);
+        log_record_strings((uintptr_t)log_sites + v->id * LOG_SITE_SIZE + LOG_INFO, v->count, args, strings);
         machine_settle();
         got = decode(machine.sent, machine.sent_size, 2);
         CHECK_EQ(got.count, 2); /* SYNC and it */

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 TYPES = {"s32": 1, "u32": 2, "s64": 3, "u64": 4, "pointer": 5, "string": 6, "char": 7}
+IDENTITY = ("t", "cpus", "shift", "apic_id", "tsc_khz", "epoch")
 
 
 def data(hexadecimal: str) -> str:
@@ -34,7 +35,8 @@ def main() -> None:
         print(f"    {{{head}, {data(v['body'])}, {data(v['wire'])}}},")
     print("};\nstatic const struct stream_vector stream_vectors[] = {")
     for v in vectors["streams"]:
-        print(f"    {{\"{v['name']}\", {v['t']}, {data(v['wire'])}, {v['lost']}, {v['stray']}, {len(v['frames'])}, {{")
+        tail = f"{v['lost']}, {v['stray']}, {len(v['frames'])}"
+        print(f"    {{\"{v['name']}\", {v['t']}, {data(v['wire'])}, {tail}, {{")
         for f in v["frames"]:
             print(f"        {{{f['lane']}, {f['context']}, {f['kind']}, {f['seq']}, {data(f['body'])}}},")
         print("    }},")
@@ -43,13 +45,15 @@ def main() -> None:
         if any(a["type"] == "string" and a["value"][1] for a in v["arguments"]):
             continue  # a string that is cut: C cuts where its slot ends, which has its own test
         arguments = ", ".join(argument(a["type"], a["value"]) for a in v["arguments"])
-        print(f"    {{{v['id']}, {v['time']}, {data(v['record'])}, {len(v['arguments'])}, {{{arguments or '{0}'}}}}},")
+        head = f"{v['id']}, {v['time']}, {data(v['record'])}, {len(v['arguments'])}"
+        print(f"    {{{head}, {{{arguments or '{0}'}}}}},")
     print("};\nstatic const struct sync_vector sync_vectors[] = {")
     for v in bodies["syncs"]:
         who = v["identity"]
-        identity = ", ".join(str(who[k]) for k in ("t", "cpus", "shift", "apic_id", "tsc_khz", "epoch")) if who else "0"
+        identity = ", ".join(str(who[k]) for k in IDENTITY) if who else "0"
         counters = ", ".join(f"[{c}] = {{{n}, {d}}}" for c, (n, d) in v["counters"].items()) or "{0}"
-        print(f"    {{{v['time']}u, {data(v['body'])}, {int(who is not None)}, {{{identity}}}, {{{counters}}}}},")
+        head = f"{v['time']}u, {data(v['body'])}, {int(who is not None)}"
+        print(f"    {{{head}, {{{identity}}}, {{{counters}}}}},")
     print("};")
     words = json.dumps(vectors["banner"]["text"])
     print(f"static const char banner_vector[] = {words};")
