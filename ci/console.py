@@ -3,7 +3,6 @@
     BRAID-INIT                      /init has started
     PROGRESS NAME DONE              a step of a loop is through, the DONE-th
     FAILED NAME DONE, ...           and did not pass; the loop goes on
-    COUNTERS NAME=N ...             the hypervisor's counters, read by a hypercall
     RESULT N                        the command ended with status N; the guest powers off next
 
 Kernel messages share the console, so an event is looked for anywhere in a line.
@@ -15,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-EVENT = re.compile(r"BRAID-INIT|(PROGRESS|FAILED) (\w+) (\d+)|COUNTERS((?: \w+=\d+)+)|RESULT (-?\d+)")
+EVENT = re.compile(r"BRAID-INIT|(PROGRESS|FAILED) (\w+) (\d+)|RESULT (-?\d+)")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|\r|\0")
 
 
@@ -28,7 +27,6 @@ class Console:
     result: Optional[int] = None
     done: dict[str, int] = field(default_factory=dict)  # loop -> steps through
     failed: dict[str, int] = field(default_factory=dict)  # loop -> steps that did not pass
-    counters: dict[str, int] = field(default_factory=dict)
     _rest: bytes = b""
 
     def feed(self, data: bytes, now: float) -> None:
@@ -49,13 +47,11 @@ class Console:
         event = EVENT.search(line)
         if not event:
             return
-        word, loop, number, counters, result = event.groups()
+        word, loop, number, result = event.groups()
         if word == "PROGRESS":
             self.done[loop] = int(number)
         elif word == "FAILED":
             self.failed[loop] = self.failed.get(loop, 0) + 1
-        elif counters:
-            self.counters.update((key, int(value)) for key, value in re.findall(r"(\w+)=(\d+)", counters))
         elif result is not None:
             self.result = int(result)
         elif self.init_at is None:

@@ -41,7 +41,7 @@ ROWS = [
     # Bad input
     Row(Machine("unknown-option", cpus=1, options="nonsense=1"), Expect(log=("nonsense",))),
     refused("no-module", "module", flavour="alone", cpus=1),
-    refused("little-memory", "memory", cpus=1, memory=96),
+    refused("little-memory", "memory", cpus=1, memory=128),
     refused("no-svm", "SVM", cpus=1, cpu="qemu64,-svm"),
     refused("no-npt", "nested paging", cpus=1, cpu="EPYC,+svm,-npt"),
 

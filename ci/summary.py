@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Optional
 
@@ -53,14 +54,27 @@ def _number(value: Optional[int]) -> str:
     return "-" if value is None else f"{value:,}"
 
 
+GOODBYE = re.compile(r"guest powers off: (\d+) exits, (\d+) quiesces")
+
+
+def _counters(session: Session) -> tuple[Optional[int], Optional[int]]:
+    """Exits and quiesces, as the hypervisor's last words have them."""
+    for line in reversed(session.log.lines):
+        match = GOODBYE.search(line.text)
+        if match:
+            return int(match[1]), int(match[2])
+    return None, None
+
+
 def summarise(session: Session, loops: int) -> Summary:
     """Gather a finished demo's figures."""
     console, log = session.console, session.log
     boot = console.boot_seconds
+    exits, quiesces = _counters(session)
     return Summary(
         cpus=session.machine.cpus, loops=loops,
         passed32=console.passed("32"),
         passed64=console.passed("64"),
         frames=log.frames, frames_lost=log.frames_lost, lines=log.own_lines, text_bytes=log.text_bytes,
         wire_bytes=log.wire_bytes, boot_seconds=None if boot is None else round(boot, 2),
-        quiesces=console.counters.get("quiesces"), exits=console.counters.get("exits"))
+        quiesces=quiesces, exits=exits)
