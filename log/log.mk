@@ -14,7 +14,8 @@ CHECKS += log-test
 LINTS  += log-lint
 .PHONY: log-test log-lint log-generate
 log-test: $(LOG_PROGS) ## the log: unit tests, storms of CPUs and NMIs, vectors
-	@log/test/run.sh $(LOG_PROGS) "log/test/freestanding.sh $(CC) $(LOG_OUT)/freestanding $(LOG_SRC)" \
+	@log/test/run.sh $(LOG_OUT)/unit "$(LOG_OUT)/storm 1500" "$(LOG_OUT)/storm-tsan 300" \
+	    "log/test/freestanding.sh $(CC) $(LOG_OUT)/freestanding $(LOG_SRC)" \
 	    "log/test/fresh.sh $(PYTHON)"
 
 # clang-format for C; flake8, mypy and shellcheck run over the whole tree.

@@ -4,7 +4,7 @@
  * that is missing.
  *
  * Built with the thread sanitizer, and without: the sanitizer delivers signals at calls only, plain code
- * anywhere.
+ * anywhere. Usage: storm RECORDS, the least that each CPU makes.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@
 #include "log/test/machine.h"
 #include "log/writer.h"
 
-enum { MAX_CPUS = 8, RECORDS = 1500, NMIS = 40 };
+enum { MAX_CPUS = 8, NMIS = 40 };
 
 unsigned check_passed, check_failed;
 bool check_ok;
@@ -43,6 +43,7 @@ static const struct storm storms[] = {
 };
 
 static const struct storm *storm;
+static unsigned records;
 static uint32_t made[MAX_CPUS][LOG_CONTEXTS];
 static pthread_t threads[MAX_CPUS];
 static pthread_barrier_t start;
@@ -72,11 +73,11 @@ static void *cpu(void *arg)
     machine_cpu = (unsigned)(uintptr_t)arg;
     machine_context = LOG_NORMAL;
     pthread_barrier_wait(&start); /* no NMI comes before this CPU knows who it is */
-    for (unsigned i = 0; i < RECORDS || (atomic_load(&nmis) < NMIS && i < 100 * RECORDS); i++) {
+    for (unsigned i = 0; i < records || (atomic_load(&nmis) < NMIS && i < 100 * records); i++) {
         say();
         for (unsigned tries = 0; i % 50 == 49 && tries < 1000 && log_pump(machine_cpu, 10); tries++)
             ;
-        if (storm->panic && machine_cpu == 0 && i == RECORDS / 2) {
+        if (storm->panic && machine_cpu == 0 && i == records / 2) {
             machine_context = LOG_PANIC;
             say();
             log_flush_panic();
@@ -206,8 +207,13 @@ static void judge(void)
     decode_free(&got);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    records = argc == 2 ? (unsigned)atoi(argv[1]) : 0;
+    if (records == 0) {
+        fprintf(stderr, "usage: storm RECORDS\n");
+        return 2;
+    }
     for (size_t i = 0; i < sizeof(storms) / sizeof(storms[0]); i++) {
         storm = &storms[i];
         check_ok = true;
