@@ -8,7 +8,8 @@
 enum { BACKTRACE_DEPTH = 16, GRACE_US = 200000 };
 
 static _Atomic uint32_t panic_word;
-static _Atomic uint32_t panic_nmis[MAX_CPUS];
+static uint32_t panic_nmis[MAX_CPUS]; /* each by its own CPU's handler only */
+static bool joined[MAX_CPUS];
 
 static bool on_stack(const struct cpu *cpu, uint64_t address)
 {
@@ -75,6 +76,7 @@ void panic_finish(const struct trap_frame *frame)
 
 static _Noreturn void join(const struct cpu *cpu, uint64_t rip, uint64_t rbp)
 {
+    joined[cpu->index] = true;
     log_error("stopped for the panic of cpu%u: phase %s, guest rip 0x%lx", atomic_load(&panic_word) - 1,
               cpu_phase_name(atomic_load_explicit(&cpu->phase, memory_order_relaxed)), cpu->vcpu.rip);
     backtrace(rip, rbp);
@@ -91,6 +93,6 @@ void panic_nmi(const struct trap_frame *frame)
 {
     struct cpu *cpu = this_cpu();
     uint32_t word = atomic_load(&panic_word);
-    if (word && word != cpu->index + 1 && atomic_fetch_add(&panic_nmis[cpu->index], 1))
+    if (word && word != cpu->index + 1 && panic_nmis[cpu->index]++ && !joined[cpu->index])
         join(cpu, frame->rip, frame->rbp);
 }

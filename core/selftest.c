@@ -6,14 +6,14 @@
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
 
-enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520003 };
+enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520010 };
 enum { MAX_QUIESCES = 1000, UART_BYTES = 20000, UART_DEADLINE_MS = 120000, HOLD_MS = 5000 };
 enum emulator_exit { QEMU_EXIT_PORT = 0xF4, QEMU_EXIT_33 = 0x10, BOCHS_PORT = 0x8900 };
 
 bool selftest_on, selftest_uart;
 static _Atomic uint32_t uart_done;
 
-bool selftest_is_ours(uint32_t number) { return number >= CALL_QUIESCE && number <= CALL_BREAK; }
+bool selftest_is_ours(uint32_t number) { return number == CALL_QUIESCE || number == CALL_COUNTER || number == CALL_BREAK; }
 
 static uint64_t quiesce_often(struct vcpu *vcpu, uint32_t count)
 {

@@ -28,7 +28,7 @@ static void nmi(struct trap_frame *frame)
     cpu->context = context;
 }
 
-static void report(const struct trap_frame *frame)
+static void report(const struct trap_frame *frame, enum cpu_phase phase)
 {
     struct cpu *cpu = this_cpu();
     uint64_t cr2 = read_cr2();
@@ -38,7 +38,7 @@ static void report(const struct trap_frame *frame)
                   (unsigned)(stack[0] == 'n' ? STACK_SIZE_NORMAL : STACK_SIZE_IST), frame->rsp);
     const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector] : "exception";
     log_error("%s (vector %lu) in the hypervisor: error 0x%lx, rip %pS, cr2 0x%lx, phase %s", name, frame->vector, frame->error_code,
-              (void *)frame->rip, cr2, cpu_phase_name(atomic_load_explicit(&cpu->phase, memory_order_relaxed)));
+              (void *)frame->rip, cr2, cpu_phase_name(phase));
     log_error("  rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx", frame->rax, frame->rbx, frame->rcx, frame->rdx, frame->rsi,
               frame->rdi);
     log_error("  r8 0x%lx r9 0x%lx r10 0x%lx r11 0x%lx r12 0x%lx r13 0x%lx r14 0x%lx r15 0x%lx", frame->r8, frame->r9, frame->r10, frame->r11,
@@ -56,7 +56,8 @@ void trap_handle(struct trap_frame *frame)
         frame->rip = (uint64_t)msr_fault;
         return;
     }
+    enum cpu_phase phase = atomic_load_explicit(&this_cpu()->phase, memory_order_relaxed);
     panic_enter();
-    report(frame);
+    report(frame, phase);
     panic_finish(frame);
 }
