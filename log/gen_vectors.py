@@ -184,7 +184,8 @@ def stream_vectors() -> list[dict[str, Any]]:
     ]
     out = []
     for name, wire, frames, lost, stray in cases:
-        case = {"name": name, "t": 2, "wire": wire.hex(), "frames": [f.fields() for f in frames]}
+        case: dict[str, Any] = {"name": name, "t": 2, "wire": wire.hex()}
+        case["frames"] = [f.fields() for f in frames]
         out.append({**case, "lost": lost, "stray": stray})
     return out
 
@@ -193,13 +194,12 @@ def main() -> None:
     banner = f"\r\n\r\n#BRAID 1 t=2 cpus=4 build={BUILD_ID} khz=2445000 shift=13"
     banner += " uart=16550A fifo=16 mode=sync epoch=3\r\n"
     checks = [b"123456789", b"", b"\x00", b"\xff\xff", bytes(range(160))]
-    banner_fields: dict[str, Any] = {**IDENTITY, "build_id": BUILD_ID, "mode": "sync", "text": banner}
     vectors: dict[str, Any] = {
         "crc": [{"data": data.hex(), "crc": crc16(data)} for data in checks],
         "bodies": body_vectors(),
         "frames": frame_vectors(),
         "streams": stream_vectors(),
-        "banner": banner_fields,
+        "banner": {**IDENTITY, "build_id": BUILD_ID, "mode": "sync", "text": banner},
     }
     if vectors["crc"][0]["crc"] != 0xD64E:
         sys.exit("gen_vectors: CRC-16/GENIBUS of 123456789 is 0xD64E, this is not")

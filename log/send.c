@@ -58,14 +58,19 @@ static void commit(struct log_writer *writer, const struct cursor *at)
     log_set(writer->taken, at->serial);
 }
 
-/* One byte, by the rule of uart.c. `right` tells whether we hold the right to the wire. */
+/* By the rule of uart.c: true if this context may send a byte. */
+static bool may_send(struct log_writer *self)
+{
+    if (self->credit == 0 && log_uart_wait())
+        self->credit = log_uart.burst;
+    return self->credit != 0;
+}
+
+/* Sends one byte. `right` tells whether we hold the right to the wire. */
 static bool put_byte(struct log_writer *self, uint8_t byte, const struct log_right *right)
 {
-    if (self->credit == 0) {
-        if (!log_uart_wait())
-            return false;
-        self->credit = log_uart.burst;
-    }
+    if (!may_send(self))
+        return false;
     if (right->held ? !log_owner_keep(self) : log_owner_required())
         return false;
     self->credit--;
@@ -87,6 +92,10 @@ static bool put_frame(struct log_writer *self, struct log_writer *writer, unsign
         return false;
     if (right.held && log_uart.depth == 1)
         self->credit = 0; /* others have sent since: the proof in uart.c is about FIFOs */
+    if (!may_send(self)) {
+        log_owner_release(self, &right);
+        return false; /* not begun, so not lost: the reader is to see no gap for it */
+    }
     frame[0] = (uint8_t)(writer->context << 6 | kind << 4 | (number & 0xf));
     length = log_frame_pack(wire, frame, size, writer->cpu, log_state.tag_bits);
     log_set(writer->frames, number + 1);
