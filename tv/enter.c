@@ -90,7 +90,7 @@ enum hypapp_result pal_enter(struct vcpu *vcpu, struct pal *pal)
     }
     switch_to(vcpu, pal, &start);
     log_info("PAL %u called", pal_slot(pal));
-    log_debug("return to 0x%lx", pal->run.return_to);
+    log_info("return to 0x%lx", pal->run.return_to);
     for (unsigned i = 0; i < pal->layout.param_count; i++)
         log_trace("argument %u is 0x%lx", i, pal->run.args[i]);
     return HYPAPP_DONE;

@@ -29,7 +29,7 @@ static void report_crime(struct vcpu *vcpu, const struct pal_crime *crime)
 /* In quiesce. Its pages are back already if it was condemned. */
 static void end_running(struct pal *pal)
 {
-    release_pages(pal, true);
+    release_pages(pal, RELEASE_DEAD);
     release_slot(pal);
     kills++;
     views_changed();
@@ -63,7 +63,7 @@ static void condemn(struct pal *pal)
         if (view_protect(pal->view, pal->pages[i] & RECORD_GPA, 0) < 0)
             log_error("page 0x%lx stays in the view of PAL %u", page_number(pal->pages[i]), pal_slot(pal));
     atomic_store_explicit(&pal->state, PAL_CONDEMNED, memory_order_relaxed); /* quiesce_end publishes it */
-    release_pages(pal, true);
+    release_pages(pal, RELEASE_DEAD);
 }
 
 enum hypapp_result kill_for_guest(struct vcpu *vcpu, struct pal *pal, const struct nested_fault *fault)
@@ -75,7 +75,7 @@ enum hypapp_result kill_for_guest(struct vcpu *vcpu, struct pal *pal, const stru
     if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_RUNNING) {
         condemn(pal);
     } else {
-        release_pages(pal, true);
+        release_pages(pal, RELEASE_DEAD);
         release_slot(pal);
     }
     kills++;

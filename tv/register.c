@@ -140,13 +140,13 @@ static int register_quiesced(struct vcpu *vcpu, struct pal *pal, const struct pa
     if (error == -E_NOMEM)
         log_warn("REG refused: out of memory or views, %u pages free", pages_free());
     if (error < 0) {
-        release_pages(pal, false);
+        release_pages(pal, RELEASE_AS_IS);
         release_slot(pal);
         return error;
     }
     if (namesake) {
         log_warn("PAL %u ends: its process has another page at the entry now", pal_slot(namesake));
-        release_pages(namesake, true);
+        release_pages(namesake, RELEASE_DEAD);
         release_slot(namesake);
     }
     atomic_store_explicit(&pal->state, PAL_IDLE, memory_order_relaxed); /* quiesce_end publishes it */

@@ -3,7 +3,19 @@
 #include "log/log.h"
 #include "tv/tv.h"
 
-void release_pages(struct pal *pal, bool scrub)
+enum { INT3 = 0xcc };
+
+static void scrub(enum tv_section_type type, uint64_t gpa, enum release how)
+{
+    if (how == RELEASE_AS_IS)
+        return;
+    if (pal_prot(type) & ACCESS_WRITE)
+        __builtin_memset(guest_ram(gpa), 0, PAGE_SIZE);
+    else if (how == RELEASE_DEAD && type == TV_CODE)
+        __builtin_memset(guest_ram(gpa), INT3, PAGE_SIZE);
+}
+
+void release_pages(struct pal *pal, enum release how)
 {
     unsigned index = 0;
 
@@ -14,8 +26,7 @@ void release_pages(struct pal *pal, bool scrub)
             uint64_t gpa = pal->pages[index] & RECORD_GPA;
             unsigned former = pal->pages[index] & RECORD_FORMER;
 
-            if (scrub && (pal_prot(section->type) & ACCESS_WRITE))
-                __builtin_memset(guest_ram(gpa), 0, PAGE_SIZE);
+            scrub(section->type, gpa, how);
             /* Lending it split the mapping down to this page, so no memory is needed now. */
             if (view_protect(view_main(), gpa, former) < 0)
                 log_error("page 0x%lx stays out of the guest's reach: its permission cannot be restored",
@@ -41,7 +52,7 @@ static bool unregister_quiesced(struct pal *pal)
         log_warn("UNREG refused: PAL %u is running", pal_slot(pal));
         return false;
     }
-    release_pages(pal, true);
+    release_pages(pal, RELEASE_SCRUB);
     release_slot(pal);
     views_changed();
     return true;

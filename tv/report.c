@@ -9,22 +9,20 @@ static void report_section(unsigned index, const struct pal_section *section)
 
     switch (section->type) {
     case TV_CODE:
-        log_debug("section %u CODE: %u pages at page 0x%lx; PAL r-x, guest ---", index, section->pages, page);
+        log_info("section %u CODE: %u pages at page 0x%lx; PAL r-x, guest ---", index, section->pages, page);
         break;
     case TV_DATA:
-        log_debug("section %u DATA: %u pages at page 0x%lx; PAL rw-, guest ---", index, section->pages, page);
+        log_info("section %u DATA: %u pages at page 0x%lx; PAL rw-, guest ---", index, section->pages, page);
         break;
     case TV_PARAM:
-        log_debug("section %u PARAM: %u pages at page 0x%lx; PAL rw-, guest ---", index, section->pages,
-                  page);
+        log_info("section %u PARAM: %u pages at page 0x%lx; PAL rw-, guest ---", index, section->pages, page);
         break;
     case TV_STACK:
-        log_debug("section %u STACK: %u pages at page 0x%lx; PAL rw-, guest ---", index, section->pages,
-                  page);
+        log_info("section %u STACK: %u pages at page 0x%lx; PAL rw-, guest ---", index, section->pages, page);
         break;
     case TV_SHARED_CODE:
-        log_debug("section %u SHARED_CODE: %u pages at page 0x%lx; PAL and guest r-x", index, section->pages,
-                  page);
+        log_info("section %u SHARED_CODE: %u pages at page 0x%lx; PAL and guest r-x", index, section->pages,
+                 page);
         break;
     }
 }
@@ -32,11 +30,11 @@ static void report_section(unsigned index, const struct pal_section *section)
 static void report_pages(const uint64_t *record, uint32_t pages)
 {
     for (unsigned i = 0; i < pages; i++, record++) {
-        log_debug("  page %u lent, guest-physical page 0x%lx", i, page_number(*record));
+        log_info("  page %u lent, guest-physical page 0x%lx", i, page_number(*record));
         if ((*record & RECORD_FORMER) != ACCESS_RWX)
-            log_debug("  page %u: the guest had permission %u", i, (unsigned)(*record & RECORD_FORMER));
+            log_info("  page %u: the guest had permission %u", i, (unsigned)(*record & RECORD_FORMER));
         if (*record & RECORD_CACHE)
-            log_debug("  page %u: cache bits 0x%x", i, (unsigned)(*record & RECORD_CACHE));
+            log_info("  page %u: cache bits 0x%x", i, (unsigned)(*record & RECORD_CACHE));
     }
 }
 
@@ -46,10 +44,10 @@ static void report_params(const struct pal_layout *layout)
         const struct pal_param *param = &layout->params[i];
 
         if (param->type == TV_INTEGER)
-            log_debug("parameter %u INTEGER", i);
+            log_info("parameter %u INTEGER", i);
         else
-            log_debug("parameter %u POINTER: %lu bytes, copied to 0x%lx of PARAM", i, param->size,
-                      param->entry + sizeof(struct tv_area_entry) + TV_AREA_OFFSET - layout->area_start);
+            log_info("parameter %u POINTER: %lu bytes, copied to 0x%lx of PARAM", i, param->size,
+                     param->entry + sizeof(struct tv_area_entry) + TV_AREA_OFFSET - layout->area_start);
     }
 }
 
@@ -60,18 +58,16 @@ void report_registration(const struct pal *pal)
 
     log_info("REG PAL %u, entry 0x%lx", pal_slot(pal), layout->entry);
     if (layout->is64)
-        log_debug("64-bit caller, CR3 page 0x%lx", page_number(layout->cr3));
+        log_info("64-bit caller, CR3 page 0x%lx", page_number(layout->cr3));
     else
-        log_debug("32-bit caller, CR3 0x%lx", layout->cr3);
+        log_info("32-bit caller, CR3 0x%lx", layout->cr3);
     for (unsigned i = 0; i < layout->section_count; i++) {
         report_section(i, &layout->sections[i]);
         report_pages(record, layout->sections[i].pages);
         record += layout->sections[i].pages;
     }
     report_params(layout);
-    log_debug("entry at guest-physical page 0x%lx", page_number(pal->entry_gpa));
-    log_debug("stack 0x%lx from the end of STACK, return trap at 0x%x", (uint64_t)TV_STACK_GAP,
-              (unsigned)TV_SENTINEL);
-    log_debug("%u page tables, root page 0x%x", pal->table_count, pal->tables[0]);
+    log_info("entry at guest-physical page 0x%lx", page_number(pal->entry_gpa));
+    log_info("%u page tables, root page 0x%x; address 4 is the way out", pal->table_count, pal->tables[0]);
     log_info("PAL %u ready: %u pages lent, %u of the pool free", pal_slot(pal), pal->lent, pages_free());
 }

@@ -24,9 +24,14 @@ void pagetable_free(struct pal *pal);
 
 /* ---- release.c. Machine quiesced; the CPU that ends it calls views_changed before ---- */
 
-/* Gives lent pages back to the guest as they were lent; with `scrub`, what the PAL could write is zeroed
- * first. */
-void release_pages(struct pal *pal, bool scrub);
+enum release {
+    RELEASE_AS_IS, /* a registration that came to nothing */
+    RELEASE_SCRUB, /* what the PAL could write is zeroed; its code comes back as it was lent */
+    RELEASE_DEAD,  /* and CODE is filled with INT3: a caller that has not heard gets a signal, instead of
+                      running it in the open */
+};
+/* Gives lent pages back to the guest, with the permissions that it had. */
+void release_pages(struct pal *pal, enum release how);
 /* Empties a slot whose pages are back and which no vcpu runs. */
 void release_slot(struct pal *pal);
 /* The hypercall. */

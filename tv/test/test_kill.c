@@ -29,6 +29,10 @@ static bool gone(const struct process *process)
         if (view_prot(view_main(), process_gpa(process, scrubbed[i])) != ACCESS_RWX)
             return false;
     }
+    for (unsigned byte = 0; byte < PAGE_SIZE; byte++)
+        if (((const uint8_t *)guest_ram(process_gpa(process, AT_CODE)))[byte] !=
+            0xcc) /* not to be run in the open */
+            return false;
     return view_prot(view_main(), process_gpa(process, AT_CODE)) == ACCESS_RWX &&
            pages_free() == POOL_PAGES && pal_at(0)->state == PAL_FREE;
 }
