@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 
@@ -61,6 +62,7 @@ def main() -> int:
     screen = Screen()
     machine = demo_machine(given.cpus, given.loops, given.memory, given.options)
     session = Session(machine, image.BUILD / "demo")
+    shutil.rmtree(session.where, ignore_errors=True)  # or an older run's traces would stay
     start = time.monotonic()
     try:
         with show(screen, given.cpus, given.loops) as watch:

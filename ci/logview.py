@@ -78,6 +78,11 @@ class LogView:
         return self._decoder.stats.frames_lost
 
     @property
+    def damaged(self) -> int:
+        """Frames that were begun and are not valid. Foreign text can look like some, so only uart.py judges them."""
+        return self._decoder.stats.total().damaged
+
+    @property
     def own_lines(self) -> int:
         """Log records, without foreign text."""
         return self._decoder.stats.lines

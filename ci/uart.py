@@ -27,7 +27,7 @@ class Case:
     loses: bool
 
 
-CASES = (Case("uart-fifo", "test=uart", False), Case("uart-no-fifo", "test=uart-nofifo", True))
+CASES = (Case("uart-fifo", "test=uart", False), Case("uart-no-fifo", "test=uart log.fifo=off", True))
 
 
 def judge(case: Case, ended: bochs.Ended, log: LogView) -> str:
@@ -36,10 +36,11 @@ def judge(case: Case, ended: bochs.Ended, log: LogView) -> str:
         return "it did not end by itself"
     if ended.status != 0:
         return f"Bochs ended with status {ended.status}"
+    wrong = log.frames_lost + log.damaged
     if case.loses:
-        return "" if log.frames_lost else "the FIFO was off, and no loss was seen"
-    if log.frames_lost:
-        return f"{log.frames_lost} frames lost"
+        return "" if wrong else "the FIFO was off, and no loss was seen"
+    if wrong:
+        return f"{log.frames_lost} frames lost, {log.damaged} damaged"
     tag_bits = (CPUS - 1).bit_length()
     sent = [0] * (1 << tag_bits)
     for byte in ended.wire:
@@ -62,7 +63,8 @@ def run(case: Case) -> str:
     log.close()
     why = judge(case, ended, log)
     if not why:
-        print(f"       {log.frames} frames arrived, {log.frames_lost} lost, {len(ended.wire)} bytes")
+        print(f"       {log.frames} frames arrived, {log.frames_lost} lost, {log.damaged} damaged,"
+              f" {len(ended.wire)} bytes")
         shutil.rmtree(where)
     return why
 

@@ -14,22 +14,25 @@ from ci.bochs import Ended
 @dataclass
 class Log:
     frames_lost: int
+    damaged: int = 0
 
 
 LANES = b"".join(bytes([lane << 6]) * uart.BYTES for lane in range(4))
 FIFO, NO_FIFO = uart.CASES
 
 
-@pytest.mark.parametrize("case, status, wire, lost, why", [
-    (FIFO, 0, LANES, 0, ""),
-    (FIFO, 0, LANES, 1, "1 frames lost"),
-    (FIFO, 0, LANES[:-1], 0, "cpu3: 19999 bytes"),
-    (FIFO, 0, b"", 0, "cpu0: 0 bytes"),
-    (FIFO, 1, LANES, 0, "status 1"),
-    (FIFO, None, LANES, 0, "did not end"),
-    (NO_FIFO, 0, LANES[:-100], 5, ""),
-    (NO_FIFO, 0, LANES, 0, "no loss was seen"),
+@pytest.mark.parametrize("case, status, wire, log, why", [
+    (FIFO, 0, LANES, Log(0), ""),
+    (FIFO, 0, LANES, Log(1), "1 frames lost"),
+    (FIFO, 0, LANES[:-1], Log(0), "cpu3: 19999 bytes"),
+    (FIFO, 0, b"", Log(0), "cpu0: 0 bytes"),
+    (FIFO, 1, LANES, Log(0), "status 1"),
+    (FIFO, None, LANES, Log(0), "did not end"),
+    (NO_FIFO, 0, LANES[:-100], Log(5), ""),
+    (FIFO, 0, LANES, Log(0, 2), "2 damaged"),
+    (NO_FIFO, 0, LANES, Log(0, 2), ""),
+    (NO_FIFO, 0, LANES, Log(0), "no loss was seen"),
 ])
-def test_judge(case: uart.Case, status: Optional[int], wire: bytes, lost: int, why: str) -> None:
-    said = uart.judge(case, Ended(status, wire, ""), Log(lost))  # type: ignore[arg-type]
+def test_judge(case: uart.Case, status: Optional[int], wire: bytes, log: Log, why: str) -> None:
+    said = uart.judge(case, Ended(status, wire, ""), log)  # type: ignore[arg-type]
     assert bool(said) == bool(why) and why in said
