@@ -94,6 +94,7 @@ enum reg {
     REG_DR6,
     REG_DR7,
     REG_DEBUGCTL, /* BTF */
+    REG_SYSENTER_CS,
     REG_CPL,      /* read only */
 };
 

@@ -174,6 +174,8 @@ static uint64_t *field(struct vcpu *vcpu, enum reg reg)
         return &vmcb->dr7;
     case REG_DEBUGCTL:
         return &vmcb->debugctl;
+    case REG_SYSENTER_CS:
+        return &vmcb->sysenter_cs;
     default:
         return NULL;
     }
