@@ -116,7 +116,7 @@ bool log_pump(unsigned cpu, unsigned max_records)
 
 bool log_backlog(unsigned cpu)
 {
-    if (cpu >= log_state.cpus || !log_get(log_state.open))
+    if (cpu >= log_state.cpus || !log_get(log_state.open) || log_get(log_uart.stuck))
         return false;
     for (unsigned c = 0; c < LOG_CONTEXTS; c++)
         if (log_waiting(&log_state.lane[cpu].writer[c]))

@@ -98,13 +98,17 @@ void log_set_levels(enum log_level wire, enum log_level ring);
 void log_text(enum log_level level, const char *text);
 
 /*
- * Sends up to max_records of what waits in the rings of `cpu`; true if some are left. Normal context of that
- * CPU only: at VM exits, when idle, while parked. In sync mode there is something to send only after the wire
- * failed.
+ * Sends up to max_records of what waits in the rings of `cpu`; what log_backlog() says then. Normal context
+ * of that CPU only: at VM exits, when idle, while parked. In sync mode there is something to send only after
+ * the wire failed.
  */
 bool log_pump(unsigned cpu, unsigned max_records);
 
-/* True if log_pump(cpu) has something to send. */
+/*
+ * True if log_pump(cpu) has something to send, and the UART is not known to be stuck: so a CPU that stays
+ * awake while this is true does not do so for a dead UART. Pump now and then all the same: that is how its
+ * revival is noticed.
+ */
 bool log_backlog(unsigned cpu);
 
 /*
