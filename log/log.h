@@ -98,9 +98,9 @@ void log_set_levels(enum log_level wire, enum log_level ring);
 void log_text(enum log_level level, const char *text);
 
 /*
- * Sends up to max_records of what waits in the rings of `cpu`; what log_backlog() says then. Normal context
- * of that CPU only: at VM exits, when idle, while parked. In sync mode there is something to send only after
- * the wire failed.
+ * Sends up to max_records of what waits in the rings of `cpu`; returns what log_backlog() then says. Normal
+ * context of that CPU only: at VM exits, when idle, while parked. In sync mode there is something to send
+ * only after the wire failed.
  */
 bool log_pump(unsigned cpu, unsigned max_records);
 
