@@ -47,8 +47,7 @@ void log_set_levels(enum log_level wire, enum log_level ring)
     log_set(log_finest, (int)(wire > ring ? wire : ring));
 }
 
-/* The tags' width, and a unit of time between 2 and 4 microseconds: a window of 2^16 of them is 131 to 262
- * ms. */
+/* The tags' width, and a unit of time between 2 and 4 microseconds: so a window of 131 to 262 ms. */
 static void set_geometry(const struct log_config *config)
 {
     log_state.cpus = config->cpus;

@@ -22,8 +22,7 @@
 #include <stdint.h>
 #include "log/site.h"
 
-/* Contexts nest strictly on one CPU: each is interrupted only by those with a greater number, and never by
- * itself. */
+/* Contexts nest strictly on one CPU: one is interrupted only by those with a greater number, never by itself. */
 enum log_context { LOG_NORMAL, LOG_NMI, LOG_MCE, LOG_PANIC, LOG_CONTEXTS };
 
 /* sync: a record has left for the UART when the call returns. async: it waits in its ring for log_pump(). */
@@ -93,8 +92,7 @@ struct log_writer *log_writer(unsigned cpu, enum log_context context);
 /* The finest levels for wire and ring, from now on. */
 void log_set_levels(enum log_level wire, enum log_level ring);
 
-/* A text record, for what no format fits (panic, a guest's line). Longer than 4 records: cut, and marked with
- * "...". */
+/* A text record, for what no format fits (panic, a guest's line). Cut after 4 records, and "..." ends it. */
 void log_text(enum log_level level, const char *text);
 
 /*

@@ -3,11 +3,13 @@
  * never has an old value again, and an owner that moves shows it.
  *
  * Free: taken by CAS.
- * Held by a lower context of this CPU: it stands still until we return, so we take the right over and give it
- * back. Held by another CPU: not now. If the word has not changed for LOG_OWNER_STILL times the patience with
- * the UART (which a live owner may be waiting for) since we first saw it so, its owner is stopped or dead:
- * taken over. A stale owner that wakes up looks before each byte; it may be past that look, so it adds one
- * stray byte at most.
+ *
+ * Held by a lower context of this CPU: it stands still until we return, so we take it over and give it back.
+ *
+ * Held by another CPU: not now. If the word has not changed for LOG_OWNER_STILL times the patience with the
+ * UART (which a live owner may be waiting for) since we first saw it so, its owner is stopped or dead: taken
+ * over. A stale owner that wakes up looks before each byte; it may be past that look, so it adds one stray
+ * byte at most.
  *
  * A CAS that fails because another CPU moved is not repeated: we leave our records in the ring, and nobody
  * can be starved into waiting here. All orders are relaxed: the word guards the port only, no memory.
@@ -17,8 +19,7 @@
 #include "log_env.h"
 
 enum { OWNER_BITS = 16 };
-/* An owner's CAS fails if a nested context took the right and gave it back meanwhile: so it tries again, not
- * for ever. */
+/* An owner's CAS fails if a nested context took the right and gave it back meanwhile: tried again, so often. */
 enum { TRIES = 4 };
 
 static _Atomic uint64_t word;

@@ -49,8 +49,7 @@ static inline void finish(const struct making *making, unsigned id, unsigned lev
         log_send_own(writer);
 }
 
-/* Sites stand at multiples of LOG_SITE_SIZE from log_sites, so an address has room for the level in its low
- * bits. */
+/* Sites stand at multiples of LOG_SITE_SIZE from log_sites, so an address has room for the level below it. */
 static inline unsigned id_of(uintptr_t site)
 {
     return (unsigned)((site - (uintptr_t)log_sites) / LOG_SITE_SIZE);

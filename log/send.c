@@ -78,8 +78,7 @@ static bool put_byte(struct log_writer *self, uint8_t byte, const struct log_rig
     return true;
 }
 
-/* Sends header, body and CRC: frame[0] is for the header, the body follows. False if the UART or the right
- * failed. */
+/* Sends a frame: frame[0] is for its header, the body follows. False if the UART or the right failed. */
 static bool put_frame(struct log_writer *self, struct log_writer *writer, unsigned kind, uint8_t *frame,
                       unsigned size)
 {

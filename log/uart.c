@@ -33,8 +33,7 @@ enum { FCR_ON_AND_CLEAR = 0x07, IIR_FIFO = 0xc0, LCR_8N1 = 0x03, LCR_DIVISOR = 0
 enum { LSR_THRE = 0x20, LSR_TEMT = 0x40, LSR_ABSENT = 0xff };
 enum { DEPTH_16550A = 16, CONTEXTS_PER_CPU = 2 };
 enum { PATIENCE_MS = 100, DRAIN_MS = 1000, ASSUMED_KHZ = 4000000 };
-/* A CPU whose host took it away for PATIENCE_MS still looks this often, so the host's pause is not the UART's
- * fault. */
+/* A CPU that its host took away for PATIENCE_MS still looks this often: the pause is not the UART's fault. */
 enum { LOOKS_AT_LEAST = 1000 };
 
 struct log_uart log_uart;

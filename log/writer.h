@@ -48,8 +48,7 @@ struct log_lane {
     _Atomic uint64_t identity_time; /* in units of 2^shift ticks */
 };
 
-/* The one log. Written by log_init() and log_open_wire() while one CPU runs, and then read only, but for the
- * atomics. */
+/* The one log. Written by log_init() and log_open_wire() while one CPU runs; then only the atomics change. */
 struct log_state {
     struct log_area *area;
     unsigned max_cpus; /* 0 before log_init() */
