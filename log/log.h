@@ -22,7 +22,7 @@
 #include <stdint.h>
 #include "log/site.h"
 
-/* Contexts nest strictly on one CPU: one is interrupted only by those with a greater number, never by itself. */
+/* Contexts nest strictly on one CPU: interrupted only by those with a greater number, never by themselves. */
 enum log_context { LOG_NORMAL, LOG_NMI, LOG_MCE, LOG_PANIC, LOG_CONTEXTS };
 
 /* sync: a record has left for the UART when the call returns. async: it waits in its ring for log_pump(). */

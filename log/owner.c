@@ -19,7 +19,7 @@
 #include "log_env.h"
 
 enum { OWNER_BITS = 16 };
-/* An owner's CAS fails if a nested context took the right and gave it back meanwhile: tried again, so often. */
+/* An owner's CAS fails if a nested context took the right and gave it back meanwhile: so a few tries. */
 enum { TRIES = 4 };
 
 static _Atomic uint64_t word;

@@ -1,5 +1,4 @@
-/* A small decoder for the tests: from the bytes of the wire to frames, by FORMAT.md. Not the one that users
- * run. */
+/* A small decoder for the tests: from the bytes of the wire to frames, by FORMAT.md. Users run decoder/. */
 #ifndef LOG_TEST_DECODE_H
 #define LOG_TEST_DECODE_H
 
