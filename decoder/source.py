@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import select
 import stat
 import threading
+import time
 from typing import Iterator, Optional, Sequence, Union
 
 import serial
 
 SILENCE = 1.0       # seconds
-WAIT = 0.05         # seconds that a serial port may gather bytes
+WAIT = 0.05         # seconds between looks at a port that cannot be waited for
 CHUNK = 1 << 16
 
 
@@ -52,8 +54,13 @@ class PortSource:
 
     def __init__(self, name: str, baud: int) -> None:
         self.name = name
+        if name.startswith(("socket://", "rfc2217://")) and not re.search(r"//.+:\d+", name):
+            raise SourceError(f"{name}: give host and port, as in {name.split('//')[0]}//localhost:4555")
         try:
-            self._port = serial.serial_for_url(name, baudrate=baud, timeout=WAIT)
+            self._port = serial.serial_for_url(name, baudrate=baud, timeout=0, do_not_open=True)
+            # open() throws away what the peer has sent so far: of a socket, that is the banner
+            self._port.reset_input_buffer = lambda: None
+            self._port.open()
         except (serial.SerialException, ValueError, OSError) as error:
             raise SourceError(f"{name}: {_reason(error)}; is it there, and may you read it?") from None
 
@@ -61,15 +68,31 @@ class PortSource:
         silent = 0.0
         while True:
             try:
-                data = self._port.read(CHUNK if "://" in self.name else max(1, self._port.in_waiting))
+                # One read that does not wait: pyserial's socket drops what it has read if the peer goes away
+                # while the same read waits for more
+                ready = self._wait()
+                data = self._port.read(CHUNK)
             except (serial.SerialException, OSError, TypeError):    # TypeError: pyserial's, if it went away
                 return
-            silent = 0.0 if data else silent + WAIT
             if data:
+                silent = 0.0
                 yield data
-            elif silent >= SILENCE:
+                continue
+            silent += SILENCE if not ready else WAIT
+            if silent >= SILENCE:
                 silent = 0.0
                 yield b""
+
+    def _wait(self) -> bool:
+        """Waits until there is something to read, or for SILENCE; where pyserial has no descriptor to wait
+        for, for WAIT.
+        """
+        try:
+            descriptor = self._port.fileno()
+        except (AttributeError, OSError):   # rfc2217: a thread of pyserial's reads it
+            time.sleep(WAIT)
+            return True
+        return bool(select.select([descriptor], [], [], SILENCE)[0])
 
 
 Source = Union[FileSource, PortSource]
@@ -132,7 +155,7 @@ def _is_terminal(name: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """pyserial's message without the name, which stands before it, and without a traceback's habits."""
+    """pyserial's message without the name, which stands before it, and without the number of the error."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.split(": ")[0]
-    return str(error).split(": ")[-1]
+    return re.sub(r"^\[Errno \d+\] ", "", str(error).split(": ")[-1])

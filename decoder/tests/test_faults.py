@@ -1,0 +1,132 @@
+"""Never lies: whatever a line does to the bytes, no record is shown that was not sent, none on another
+CPU, and losses are exact.
+"""
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decoder import Decoder, Event, Loss, Record
+from decoder.elf import Finder
+
+from . import encode
+from .machine import Machine
+
+
+def decoder() -> Decoder:
+    return Decoder(Finder([], patterns=()))
+
+
+@given(st.integers(0, 5), st.integers(0, 2**32))
+def test_clean_streams_are_read_whole(t: int, seed: int) -> None:
+    machine = Machine(t, seed)
+    reader = decoder()
+    events = reader.feed(encode.banner(t, 1 << t))
+    events += reader.feed(machine.run(max(1, 40 >> t)))
+    events += reader.feed(machine.syncs()) + reader.finish()
+    texts = {e.message: (e.lane, e.context) for e in events if isinstance(e, Record)}
+    assert texts == machine.sent.texts
+    total = reader.stats.total()
+    assert (total.frames_lost, total.damaged, total.cut, total.repeated) == (0, 0, 0, 0)
+    assert reader.stats.foreign_bytes == 0
+    assert total.lines == len(machine.sent.texts)
+    assert total.wire_bytes == len(machine.sent.wire)
+
+
+def spoil(wire: bytes, chance: random.Random, rate: float) -> tuple[bytes, int]:
+    """Deletes, garbles and doubles bytes; returns how many faults it made."""
+    out = bytearray()
+    faults = 0
+    for byte in wire:
+        if chance.random() >= rate:
+            out.append(byte)
+            continue
+        faults += 1
+        kind = chance.randrange(4)
+        if kind == 1:
+            out.append(byte ^ 1 << chance.randrange(8))
+        elif kind == 2:
+            out += bytes([byte, byte])
+        elif kind == 3:
+            out += bytes([byte, chance.randrange(256)])
+    return bytes(out), faults
+
+
+@pytest.mark.parametrize("t", range(6))
+def test_faults_lose_little_and_forge_nothing(t: int) -> None:
+    """About 300 faults for each t, decoded with the losses known from the writer's side."""
+    faults = lost = 0
+    for seed in range(6):
+        machine = Machine(t, seed)
+        machine.run(1)                  # each lane's first SYNC comes through
+        head = machine.sent.wire
+        body, new = spoil(machine.run(640 >> t), random.Random(seed), 0.002)
+        faults += new
+        tail = machine.syncs()
+        reader = decoder()
+        events = []
+        wire = encode.banner(t, 1 << t) + head + body + tail
+        wire += b"".join(cpu.sync(0, machine.now) for cpu in machine.cpus)
+        for i in range(0, len(wire), 1000):
+            events += reader.feed(wire[i:i + 1000])
+        events += reader.finish()
+        for event in events:
+            if isinstance(event, Record) and not event.cut:
+                assert machine.sent.texts.get(event.message) == (event.lane, event.context)
+        for (lane, context), begun in machine.sent.begun.items():
+            stats = reader.stats.lane(lane)
+            losses = [e for e in events if isinstance(e, Loss) and (e.lane, e.context) == (lane, context)]
+            assert sum(loss.count for loss in losses) == stats.lost[context]
+        sent = sum(machine.sent.begun.values()) + 2 * len(machine.cpus)
+        assert reader.stats.frames_lost == sent - reader.stats.frames
+        lost += reader.stats.frames_lost
+    assert faults > 100
+    assert lost <= 1.6 * faults, f"{lost} frames lost in {faults} faults"
+
+
+@given(st.integers(0, 5), st.binary(max_size=3000), st.booleans())
+def test_never_raises(t: int, data: bytes, with_banner: bool) -> None:
+    reader = decoder()
+    reader.feed(encode.banner(t, 1 << t) if with_banner else b"")
+    for i in range(0, len(data), 700):
+        reader.feed(data[i:i + 700])
+    reader.idle()
+    reader.finish()
+    assert reader.stats.bytes == len(data) + (len(encode.banner(t, 1 << t)) if with_banner else 0)
+
+
+FRAMES = st.tuples(*[st.integers(0, top) for top in (31, 3, 3, 15)], st.binary(max_size=60))
+
+
+@given(st.integers(0, 5), st.lists(FRAMES, max_size=20))
+def test_never_raises_on_any_body(t: int, frames: list[tuple[int, int, int, int, bytes]]) -> None:
+    reader = decoder()
+    reader.feed(encode.banner(t, 1 << t))
+    for lane, context, kind, seq, body in frames:
+        reader.feed(encode.frame(t, lane % (1 << t), context, kind, seq, body))
+    reader.finish()
+    total = reader.stats.total()
+    assert total.frames + total.repeated == len(frames)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 5), st.integers(0, 99), st.lists(st.integers(1, 200), min_size=3, max_size=30))
+def test_chunks_do_not_matter(t: int, seed: int, sizes: list[int]) -> None:
+    machine = Machine(t, seed)
+    wire = b"GRUB loading.\r\n" + encode.banner(t, 1 << t)
+    wire += spoil(machine.run(4), random.Random(seed), 0.01)[0]
+    whole, pieces = decoder(), decoder()
+    one = whole.feed(wire) + whole.finish()
+    many: list[Event] = []
+    at = i = 0
+    while at < len(wire):
+        size = sizes[i % len(sizes)]
+        many += pieces.feed(wire[at:at + size])
+        at, i = at + size, i + 1
+    many += pieces.finish()
+    for lane in range(1 << t):      # between lanes, only the order in which frames end is fixed
+        assert [e for e in one if e.lane == lane] == [e for e in many if e.lane == lane]
+    assert whole.stats == pieces.stats

@@ -1,0 +1,164 @@
+"""Boots, foreign text, captures that begin or end anywhere."""
+from __future__ import annotations
+
+from typing import Optional, Type, TypeVar
+
+import pytest
+
+from decoder import Boot, Cut, Damage, Decoder, Dropped, Event, Foreign, Loss, Note, Record, line_of
+from decoder.detect import detect
+from decoder.elf import Finder
+
+from . import encode
+from .encode import Cpu
+from .machine import Machine
+
+E = TypeVar("E", bound=Event)
+
+
+def read(wire: bytes, size: int = 97, reader: Optional[Decoder] = None) -> list[Event]:
+    reader = reader or Decoder(Finder([], patterns=()))
+    events: list[Event] = []
+    for i in range(0, len(wire), size):
+        events += reader.feed(wire[i:i + size])
+    return events + reader.finish()
+
+
+def only(kind: Type[E], events: list[Event]) -> list[E]:
+    return [e for e in events if isinstance(e, kind)]
+
+
+def line(cpu: Cpu, time: int, message: str, context: int = 0) -> bytes:
+    return b"".join(cpu.records(context, time, [encode.text(time, 2, message)]))
+
+
+def test_firmware_before_the_banner_is_foreign_and_comes_at_once() -> None:
+    reader = Decoder(Finder([], patterns=()))
+    events = reader.feed(b"SeaBIOS (version 1.16)?\r\nBooting > from")
+    assert [e.data for e in only(Foreign, events)] == [b"SeaBIOS (version 1.16)?\r\n"]
+    events = reader.feed(b" disk\x1b[2J" + encode.banner(2, 4))
+    assert [e.data for e in only(Foreign, events)] == [b"Booting > from disk\x1b[2J"]
+    assert only(Boot, events)[0].fields["cpus"] == "4"
+    assert reader.stats.foreign_bytes == 48
+
+
+def test_a_reset_shows_cut_frames_and_firmware_in_order() -> None:
+    first, hung = Cpu(2, 0), Cpu(2, 1)
+    wire = encode.banner(2, 4) + line(first, 1000, "first boot") + line(hung, 1001, "one")
+    wire += line(hung, 1002, "hangs here")[:-9]
+    firmware = b"SeaBIOS? yes > no 0123\r\nGRUB?? loading.\r\n"
+    wire += firmware + encode.banner(2, 4, epoch=2) + line(Cpu(2, 0, epoch=2), 50, "second boot")
+    events = read(wire)
+    assert [r.message for r in only(Record, events) if not r.cut] == ["first boot", "one", "second boot"]
+    assert len(only(Boot, events)) == 2 and not only(Loss, events)
+    assert [r.message for r in only(Record, events) if r.cut][0].startswith("hangs")
+    foreign = b"".join(e.data for e in only(Foreign, events))
+    missing = bytes(b for b in firmware if b not in foreign)
+    assert not [b for b in missing if b >> 6 == 0 and b not in b"?"], "of the hung CPU's lane at most"
+
+
+@pytest.mark.parametrize("t", range(6))
+@pytest.mark.parametrize("skip", [0, 1, 7, 300])
+def test_joined_half_way(t: int, skip: int) -> None:
+    machine = Machine(t, seed=t)
+    wire = (machine.run(96 >> t) + machine.syncs())[skip:]
+    found = detect(wire)
+    assert found is not None and found.t == t
+    reader = Decoder(Finder([], patterns=()))
+    events = read(wire, reader=reader)
+    texts = [r.message for r in only(Record, events) if not r.cut]
+    assert len(texts) > 0.8 * len(machine.sent.texts)
+    assert set(texts) <= set(machine.sent.texts)
+    assert reader.stats.boots == 0 and "t=" in only(Note, events)[0].text
+
+
+def test_without_a_sync_the_tag_width_is_found_and_times_are_not() -> None:
+    cpu = Cpu(2, 3)
+    line(cpu, 1000, "not seen")
+    wire = b"".join(line(cpu, 1000 + i, f"message {i}") for i in range(20))
+    events = read(wire)
+    assert [r.message for r in only(Record, events)] == [f"message {i}" for i in range(20)]
+    assert all(r.lane == 3 and r.seconds is None for r in only(Record, events))
+
+
+def test_noise_is_no_stream() -> None:
+    import random
+    noise = random.Random(1).randbytes(300_000)
+    reader = Decoder(Finder([], patterns=()))
+    events = read(noise, size=4096, reader=reader)
+    assert reader.stats.frames == 0
+    assert b"".join(e.data for e in only(Foreign, events)) == noise
+
+
+def test_cut_frame_shows_what_came() -> None:
+    cpu = Cpu(0, 0)
+    whole = encode.banner(0, 1) + line(cpu, 1000, "fine")
+    tail = line(cpu, 1001, "the last words of a CPU")
+    for size in range(1, len(tail)):
+        events = read(whole + tail[:size])
+        assert len(only(Cut, events)) == 1
+        last = [r for r in only(Record, events) if r.cut]
+        assert len(last) == (size >= 5)     # START, header, id, time: then the text begins
+        if last:
+            assert tail[6:].startswith(last[0].message.rstrip("\\").split("\\")[0].encode())
+    assert "END is missing" in last[0].cut
+    assert not only(Cut, read(whole + tail))
+
+
+def test_losses_stand_where_they_happened() -> None:
+    cpu = Cpu(2, 2)
+    wire = encode.banner(2, 4) + line(cpu, 1000, "a")
+    line(cpu, 1001, "lost")
+    line(cpu, 1002, "lost too")
+    wire += line(cpu, 1003, "b") + cpu.sync(0, 1010) + line(cpu, 1011, "c")
+    cpu.dropped[1] = 7
+    wire += cpu.sync(0, 1012)
+    lines = [line_of(e) or "" for e in read(wire)]
+    assert [text[26:] for text in lines if "cpu" in text and "boot" not in text] == [
+        "I a", "-- cpu2 normal: 2 frames lost, sequence 2 to 3", "I b", "I c",
+        "-- cpu2 NMI: 7 records left in the ring only: the wire was full"]
+    record = next(r for r in read(wire) if isinstance(r, Record) and r.message == "b")
+    assert record.uncertain and record.seq == 4
+
+
+def test_sixteen_lost_frames_are_found_by_the_sync() -> None:
+    cpu = Cpu(2, 0)
+    wire = encode.banner(2, 4) + line(cpu, 1000, "a")
+    for i in range(16):
+        line(cpu, 1001 + i, "lost")
+    wire += line(cpu, 1030, "b")
+    assert not only(Loss, read(wire))
+    losses = only(Loss, read(wire + cpu.sync(0, 1031)))
+    assert [loss.count for loss in losses] == [16]
+
+
+def test_a_restart_without_banner_is_noticed_by_its_epoch() -> None:
+    wire = encode.banner(1, 2) + line(Cpu(1, 0), 5000, "a") + line(Cpu(1, 0, epoch=2), 10, "b")
+    events = read(wire)
+    assert not only(Loss, events)
+    assert any("epoch 2 after 1" in note.text for note in only(Note, events))
+
+
+def test_damaged_banner_still_resets_and_is_found_by_trying() -> None:
+    machine = Machine(2, 5)
+    wire = encode.banner(2, 4).replace(b" t=2", b" t\x7f2") + machine.run(20)
+    events = read(wire)
+    assert len(only(Boot, events)) == 1
+    assert {r.message for r in only(Record, events)} == set(machine.sent.texts)
+
+
+def test_another_format_is_refused_by_name() -> None:
+    events = read(encode.banner(2, 4).replace(b"#BRAID 1", b"#BRAID 9") + Machine(2, 5).run(3))
+    assert not only(Record, events) and "format 9" in only(Note, events)[0].text
+
+
+def test_damage_is_counted_and_its_bytes_are_foreign() -> None:
+    cpu = Cpu(2, 1)
+    bad = bytearray(line(cpu, 1000, "x"))
+    second = bad.index(0x7F, 1)     # the record's START, behind the SYNC
+    bad[second + 4] ^= 1
+    reader = Decoder(Finder([], patterns=()))
+    events = read(encode.banner(2, 4) + bytes(bad), reader=reader)
+    assert [d.why for d in only(Damage, events)] == ["CRC does not fit"]
+    assert b"".join(e.data for e in only(Foreign, events)) == bytes(bad[second:])
+    assert not only(Dropped, events) and reader.stats.foreign_bytes == len(bad) - second
