@@ -38,7 +38,8 @@
     X(test_owner_goes_by_turns)                                                                              \
     X(test_owner_nests)                                                                                      \
     X(test_owner_that_stands_still_is_replaced)                                                              \
-    X(test_owner_leaves_records_in_the_ring)
+    X(test_owner_leaves_records_in_the_ring)                                                                 \
+    X(test_owner_looks_again)
 
 #define TEST_DECLARE(test) void test(void);
 TESTS(TEST_DECLARE)
