@@ -10,7 +10,7 @@ from typing import Any, Iterable, Optional, TextIO
 
 from .events import CONTEXTS, LEVELS, Boot, Event, Foreign, Note, Record
 from .formats import plain
-from .render import Painter, foreign_line, line_of
+from .render import Painter, collapse, foreign_line, line_of
 
 
 class TextOutput:
@@ -23,7 +23,7 @@ class TextOutput:
 
     def write(self, events: Iterable[Event]) -> None:
         lines = []
-        for event in events:
+        for event in collapse(events):
             line = line_of(event)
             if line is not None:
                 if self._painter is not None:

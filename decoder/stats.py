@@ -47,7 +47,11 @@ class Stats:
     lanes: dict[int, LaneStats] = field(default_factory=dict)
 
     def lane(self, lane: int) -> LaneStats:
-        return self.lanes.setdefault(lane, LaneStats())
+        """The lane's own counters, made when it first speaks."""
+        stats = self.lanes.get(lane)
+        if stats is None:
+            stats = self.lanes[lane] = LaneStats()
+        return stats
 
     def total(self) -> LaneStats:
         """The sum over all lanes."""

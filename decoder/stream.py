@@ -56,13 +56,12 @@ class Decoder:
         see what it is.
         """
         out: list[Event] = []
+        out += self._seek(last=True)
         if self._seeker is not None:
-            out += self._seek(last=True)
-        if self._session is None:
-            out += self._foreign.flush()
-        else:
-            out += self._foreign.release(self._at, -1)
-            out += self._foreign.flush()
+            out += self._text(self._seeker.release(len(self._seeker.held)), self._at)
+        out += self._foreign.release(self._at, -1)
+        out += self._foreign.flush()
+        self.stats.foreign_bytes = self._foreign.total
         return out
 
     def finish(self) -> list[Event]:

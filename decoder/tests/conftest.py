@@ -11,7 +11,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 set_hypothesis_home_dir(str(ROOT / "build" / "hypothesis"))     # type: ignore[no-untyped-call]
-settings.register_profile("decoder", deadline=None, derandomize=True, max_examples=100)
+settings.register_profile("decoder", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("decoder")
 
 

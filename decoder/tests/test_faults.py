@@ -112,7 +112,7 @@ def test_never_raises_on_any_body(t: int, frames: list[tuple[int, int, int, int,
     assert total.frames + total.repeated == len(frames)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.integers(0, 5), st.integers(0, 99), st.lists(st.integers(1, 200), min_size=3, max_size=30))
 def test_chunks_do_not_matter(t: int, seed: int, sizes: list[int]) -> None:
     machine = Machine(t, seed)

@@ -1,6 +1,7 @@
 """Boots, foreign text, captures that begin or end anywhere."""
 from __future__ import annotations
 
+import random
 from typing import Optional, Type, TypeVar
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from decoder import Boot, Cut, Damage, Decoder, Dropped, Event, Foreign, Loss, Note, Record, line_of
 from decoder.detect import detect
 from decoder.elf import Finder
+from decoder.render import collapse
 
 from . import encode
 from .encode import Cpu
@@ -40,6 +42,15 @@ def test_firmware_before_the_banner_is_foreign_and_comes_at_once() -> None:
     assert [e.data for e in only(Foreign, events)] == [b"Booting > from disk\x1b[2J"]
     assert only(Boot, events)[0].fields["cpus"] == "4"
     assert reader.stats.foreign_bytes == 48
+
+
+def test_a_silent_line_holds_nothing_back() -> None:
+    reader = Decoder(Finder([], patterns=()))
+    assert not reader.feed(b"\x1b[1;1H\xe2\x94\x8c menu")
+    assert [e.data for e in only(Foreign, reader.idle())] == [b"\x1b[1;1H\xe2\x94\x8c menu"]
+    events = reader.feed(encode.banner(2, 4) + line(Cpu(2, 0), 1000, "up") + b"SeaBIOS? 1.16") + reader.idle()
+    assert [r.message for r in only(Record, events)] == ["up"]
+    assert b"".join(e.data for e in only(Foreign, events)).startswith(b"SeaBIOS")
 
 
 def test_a_reset_shows_cut_frames_and_firmware_in_order() -> None:
@@ -82,12 +93,14 @@ def test_without_a_sync_the_tag_width_is_found_and_times_are_not() -> None:
 
 
 def test_noise_is_no_stream() -> None:
-    import random
     noise = random.Random(1).randbytes(300_000)
     reader = Decoder(Finder([], patterns=()))
     events = read(noise, size=4096, reader=reader)
     assert reader.stats.frames == 0
-    assert b"".join(e.data for e in only(Foreign, events)) == noise
+    foreign = only(Foreign, events)
+    assert b"".join(e.data for e in foreign) == noise
+    assert len(list(collapse(foreign))) < len(foreign) / 5
+    assert [line_of(e) for e in collapse(foreign[:1])] == [line_of(foreign[0])]
 
 
 def test_cut_frame_shows_what_came() -> None:
