@@ -23,7 +23,7 @@ NOTHING = 2
 ABOUT = "Unbraids Braid's serial log: each CPU's trace off one wire, with every loss shown where it happened."
 EXAMPLES = """\
 examples:
-  python3 -m decoder build/demo/raw.bin               a finished capture, all CPUs in the order of the wire
+  python3 -m decoder build/demo/com1.raw              a finished capture, all CPUs in the order of the wire
   python3 -m decoder --split traces capture.bin       traces/cpu0.txt and so on, traces/foreign.txt
   python3 -m decoder /dev/ttyUSB0                     follow a machine at 115200 baud; Ctrl-C ends it
   python3 -m decoder socket://localhost:4555          follow an emulator with its serial port on TCP
