@@ -79,7 +79,7 @@ class LogView:
 
     @property
     def damaged(self) -> int:
-        """Frames that were begun and are not valid. Foreign text can look like some, so only uart.py judges them."""
+        """Frames that were begun and are not valid. Foreign text can look like some."""
         return self._decoder.stats.total().damaged
 
     @property

@@ -31,6 +31,7 @@ class Session:
         self.log = LogView(image.BUILD / "braid.elf")
         self.seconds = 0.0  # since power-on
         self._heard: Optional[float] = None  # when the last byte came, if the decoder may hold some back
+        self._actions = [Injection(action) for action in machine.actions]
         self._timed_out = False
         self._shutdown: Optional[str] = None
         self._status: Optional[int] = None
@@ -45,7 +46,6 @@ class Session:
         start = time.monotonic()
         until = start + self.machine.deadline
         lingering = False
-        actions = [Injection(action) for action in self.machine.actions]
         with Qemu(self.machine, iso, self.where) as qemu:
             alive = True
             while alive:
@@ -55,7 +55,7 @@ class Session:
                 self._take(qemu, now)
                 self.seconds = now - start
                 watch(self)
-                for action in actions:
+                for action in self._actions:
                     action.step(qemu, self.console, now)
                 if alive and not lingering and stopped(self):
                     lingering, until = True, now + LINGER
@@ -75,6 +75,7 @@ class Session:
             console=self.console.lines, log=[line.text for line in self.log.lines],
             result=self.console.result, guest_started=self.console.entry_at is not None,
             shutdown=self._shutdown, status=self._status, timed_out=self._timed_out,
+            not_injected=sum(action.left for action in self._actions),
             frames_lost=self.log.frames_lost, panic=self.console.panic)
 
     def _take(self, qemu: Qemu, now: float) -> None:
@@ -101,7 +102,7 @@ class Injection:
 
     def __init__(self, action: Nmis) -> None:
         self._action = action
-        self._sent = 0
+        self.left = action.count
         self._due: Optional[float] = None  # unknown before the cue
 
     def step(self, qemu: Qemu, console: Console, now: float) -> None:
@@ -110,7 +111,7 @@ class Injection:
             if not any(self._action.after in line for line in console.lines):
                 return
             self._due = now
-        if self._sent < self._action.count and now >= self._due:
+        if self.left and now >= self._due:
             qemu.qmp.command("inject-nmi")
-            self._sent += 1
+            self.left -= 1
             self._due = now + self._action.every

@@ -20,6 +20,7 @@ class Seen:
     status: Optional[int] = None  # the emulator's exit status; None: it was ended from here
     timed_out: bool = False
     frames_lost: int = 0
+    not_injected: int = 0  # NMIs that the run was too short for
     panic: Optional[str] = None  # the guest kernel's last words
 
 
@@ -54,6 +55,8 @@ def judge(seen: Seen, expect: Expect) -> Verdict:
     missing += [f"log has /{p}/" for p in expect.not_log if p not in _missing([p], seen.log)]
     if expect.frames_lost is not None and seen.frames_lost > expect.frames_lost:
         missing.append(f"{seen.frames_lost} log frames lost")
+    if seen.not_injected:
+        missing.append(f"it ended before the last {seen.not_injected} NMIs were injected")
     return Verdict("fail", "; ".join(missing)) if missing else Verdict("pass")
 
 

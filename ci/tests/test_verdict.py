@@ -28,6 +28,7 @@ GOOD = Seen(console=["BRAID-INIT", "RESULT 0"], log=["registered"], result=0, gu
     (GOOD, Expect(not_log=("regist",)), "fail", "log has /regist/"),
     (replace(GOOD, frames_lost=2), Expect(), "fail", "2 log frames lost"),
     (replace(GOOD, frames_lost=2), Expect(frames_lost=None), "pass", ""),
+    (replace(GOOD, not_injected=9), Expect(), "fail", "last 9 NMIs"),
     (GOOD, Expect(result=None), "fail", "none should have been"),
     (Seen(console=[], log=["no SVM"]), Expect(result=None, log=("SVM",)), "pass", ""),
     (Seen(console=[], log=[], timed_out=True), Expect(result=None, log=("SVM",)), "fail", "/SVM/"),
