@@ -1,5 +1,6 @@
 # The hypervisor: core/ and log/ and the hypapp in one ELF file, at build/braid.elf.
 include core/test/test.mk
+-include core/model/model.mk
 
 core-dir  := $(BUILD)/hv
 core-src  := $(wildcard core/*.c core/boot/*.c core/x86/*.c core/svm/*.c core/guest/*.c)

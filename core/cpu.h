@@ -1,9 +1,10 @@
 /*
  * One physical CPU: what it owns, and the words by which the others reach it.
  *
- * Found through GS (this_cpu). Everything without _Atomic is touched by its own CPU only. The atomic words are the mail box: others
- * write, then ring the doorbell (an NMI, doorbell.h); the owner reads them at its guest boundary (vcpu.c). The NMI handler
- * itself touches nmi_seen, rung, unknown_nmi and sampled_rip, and nothing else.
+ * Found through GS (this_cpu). Everything without _Atomic is touched by its own CPU only. The atomic words
+ * are the mail box: others write, then ring the doorbell (an NMI, doorbell.h); the owner reads them at its
+ * guest boundary (vcpu.c). The NMI handler itself touches nmi_seen, rung, guest_nmi and sampled_rip, and
+ * nothing else.
  */
 #ifndef CORE_CPU_H
 #define CORE_CPU_H
@@ -22,7 +23,17 @@ enum cpu_state {
 };
 
 /* Where a CPU is, for reports: written by itself, read by whoever waits for it. */
-enum cpu_phase { PHASE_BOOT, PHASE_GUEST, PHASE_EXIT, PHASE_BOUNDARY, PHASE_PARKED, PHASE_WAIT_SIPI, PHASE_QUIESCING, PHASE_OWNER, PHASE_PANIC };
+enum cpu_phase {
+    PHASE_BOOT,
+    PHASE_GUEST,
+    PHASE_EXIT,
+    PHASE_BOUNDARY,
+    PHASE_PARKED,
+    PHASE_WAIT_SIPI,
+    PHASE_QUIESCING,
+    PHASE_OWNER,
+    PHASE_PANIC
+};
 const char *cpu_phase_name(enum cpu_phase phase);
 
 struct cpu {
@@ -34,10 +45,10 @@ struct cpu {
     _Atomic uint64_t phase_since; /* TSC */
 
     /* The mail box. */
-    _Atomic uint32_t state;      /* enum cpu_state */
-    _Atomic uint64_t request;    /* park for this quiesce round, if it is not over (quiesce.c) */
-    _Atomic uint64_t parked;     /* the round it last parked for */
-    _Atomic uint32_t guest_nmi;  /* an NMI of the guest waits to be delivered: one, as in a real CPU's latch */
+    _Atomic uint32_t state;     /* enum cpu_state */
+    _Atomic uint64_t request;   /* park for this quiesce round, if it is not over (quiesce.c) */
+    _Atomic uint64_t parked;    /* the round it last parked for */
+    _Atomic uint32_t guest_nmi; /* an NMI of the guest waits to be delivered: one, as in a real CPU's latch */
     _Atomic uint32_t guest_init; /* an INIT was sent */
     _Atomic uint32_t guest_sipi; /* SIPI_VALID | vector */
 
@@ -64,7 +75,8 @@ static inline struct cpu *this_cpu(void)
 
 void cpu_set_phase(struct cpu *cpu, enum cpu_phase phase);
 
-/* HLT until an NMI, unless *word != value already; no wake-up is lost between look and HLT (x86/wait.asm). May return without reason. */
+/* HLT until an NMI, unless *word != value already; no wake-up is lost between look and HLT (x86/trap.asm).
+ * May return without reason. */
 void cpu_wait(_Atomic uint32_t *word, uint32_t value);
 
 #endif

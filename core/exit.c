@@ -1,9 +1,11 @@
-/* Exits, by one table: a handler a reason. A handler either moves RIP on, or leaves it so that the instruction is executed again. */
+/* Exits, by one table: a handler a reason. A handler either moves RIP on, or leaves it so that the
+ * instruction is executed again. */
 #include "core/cpu.h"
 #include "core/guest/lapic.h"
 #include "core/guest/memmap.h"
 #include "core/guest/policy.h"
 #include "core/guest/shutdown.h"
+#include "core/limit.h"
 #include "core/selftest.h"
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
@@ -21,7 +23,7 @@ static void hypercall(struct vcpu *vcpu, const struct exit *exit)
     if (result == HYPAPP_RETRY)
         return;
     if (result == HYPAPP_PASS) {
-        log_warn("hypercall 0x%x is nobody's: returns %u", number, RESULT_UNKNOWN);
+        guest_warn("hypercall 0x%x is nobody's: returns %u", number, RESULT_UNKNOWN);
         vcpu->gpr[REG_RAX] = RESULT_UNKNOWN;
     }
     vcpu_skip(vcpu, exit);
@@ -30,10 +32,8 @@ static void hypercall(struct vcpu *vcpu, const struct exit *exit)
 /* Does the other vendor's hypercall instruction stand at RIP? It raises #UD on this one. */
 static bool foreign_hypercall(struct vcpu *vcpu)
 {
-    uint8_t bytes[INSN_MAX];
     struct insn insn;
-    unsigned n = vcpu_fetch(vcpu, bytes);
-    return n && insn_decode(bytes, n, vcpu_insn_mode(vcpu), &insn) > 0 && (insn.class == INSN_VMCALL || insn.class == INSN_VMMCALL);
+    return vcpu_decode(vcpu, &insn) > 0 && (insn.class == INSN_VMCALL || insn.class == INSN_VMMCALL);
 }
 
 static void exception(struct vcpu *vcpu, const struct exit *exit)
@@ -42,19 +42,27 @@ static void exception(struct vcpu *vcpu, const struct exit *exit)
         hypercall(vcpu, exit);
         return;
     }
-    if (vcpu->exceptions_intercepted && hypapp.exception && hypapp.exception(vcpu, exit->vector, exit->error_code) != HYPAPP_PASS)
+    if (vcpu->exceptions_intercepted && hypapp.exception &&
+        hypapp.exception(vcpu, exit->vector, exit->error_code) != HYPAPP_PASS)
         return;
+    if (exit->vector == VEC_BP ||
+        exit->vector == VEC_BP + 1) /* traps: INT3 and INTO are one byte, and RIP still stands on it */
+        vcpu->rip++;
     vcpu_inject(vcpu, exit->vector, VECTORS_WITH_ERROR >> exit->vector & 1, exit->error_code);
 }
 
 static void nested_fault(struct vcpu *vcpu, const struct exit *exit)
 {
     const struct nested_fault *fault = &exit->fault;
-    if (view_prot(vcpu->view, fault->gpa) & fault->access && !(fault->table_walk && !(view_prot(vcpu->view, fault->gpa) & ACCESS_WRITE))) {
+    if (view_prot(vcpu->view, fault->gpa) & fault->access &&
+        !(fault->table_walk && !(view_prot(vcpu->view, fault->gpa) & ACCESS_WRITE))) {
         vcpu->flush = true; /* allowed by now: an old translation */
         return;
     }
-    if ((fault->gpa & PAGE_MASK) == APIC_BASE && fault->access == ACCESS_WRITE && !fault->table_walk && vcpu->view == view_main()) {
+    if ((fault->gpa & PAGE_MASK) == APIC_BASE && fault->access == ACCESS_WRITE && !fault->table_walk &&
+        vcpu->view == view_main() &&
+        vcpu->requeued.type ==
+            EVENT_NONE) { /* else it is the push of an event's frame, not the instruction at RIP */
         lapic_write_fault(vcpu, exit);
         return;
     }
@@ -62,19 +70,26 @@ static void nested_fault(struct vcpu *vcpu, const struct exit *exit)
         if (hypapp.nested_fault(vcpu, fault) != HYPAPP_PASS)
             return;
     }
-    static _Atomic uint32_t reports;
-    if (atomic_fetch_add(&reports, 1) < 100) /* a guest may do it in a loop: the rest goes to the ring only */
-        log_warn("guest %s of 0x%lx at rip 0x%lx: forbidden, #GP", fault->access == ACCESS_WRITE ? "write" : fault->access == ACCESS_EXEC ? "fetch" : "read",
-                 fault->gpa, vcpu->rip);
-    else
-        log_trace("guest access of 0x%lx at rip 0x%lx: forbidden, #GP", fault->gpa, vcpu->rip);
+    guest_warn("guest %s of 0x%lx at rip 0x%lx: forbidden, #GP",
+               fault->access == ACCESS_WRITE  ? "write"
+               : fault->access == ACCESS_EXEC ? "fetch"
+                                              : "read",
+               fault->gpa, vcpu->rip);
     vcpu_inject_gp(vcpu);
 }
 
-/* Intercepted only while this CPU's log has a backlog: idle time is spent on it, and the guest sees a wake-up without reason. */
+/* Intercepted only while this CPU's log has a backlog: idle time is spent on it, and the guest sees a wake-up
+ * without reason. */
 static void halt(struct vcpu *vcpu, const struct exit *exit)
 {
     log_pump(vcpu->cpu->index, PUMP_RECORDS);
+    vcpu_skip(vcpu, exit);
+}
+
+/* INVD would throw away what the hypervisor has in the cache: written back first. */
+static void invd(struct vcpu *vcpu, const struct exit *exit)
+{
+    __asm__ volatile("wbinvd" ::: "memory");
     vcpu_skip(vcpu, exit);
 }
 
@@ -84,12 +99,15 @@ static void forbidden(struct vcpu *vcpu, const struct exit *exit)
     vcpu_inject(vcpu, VEC_UD, false, 0);
 }
 
-static void nothing(struct vcpu *vcpu, const struct exit *exit) { (void)vcpu, (void)exit; }
+static void nothing(struct vcpu *vcpu, const struct exit *exit)
+{
+    (void)vcpu, (void)exit;
+}
 
 static void init(struct vcpu *vcpu, const struct exit *exit)
 {
     (void)exit;
-    log_error("cpu%u got a physical INIT, which no ICR write of the guest can send: ignored", vcpu->cpu->index);
+    log_error("cpu%u got a physical INIT, from a device or the chipset: ignored", vcpu->cpu->index);
 }
 
 static void broken(struct vcpu *vcpu, const struct exit *exit)
@@ -117,6 +135,7 @@ static handler *const handlers[EXIT_REASONS] = {
     [EXIT_EXCEPTION] = exception,
     [EXIT_NMI] = nothing, /* taken by the host's handler at open(); the boundary looks next */
     [EXIT_NONE] = nothing,
+    [EXIT_INVD] = invd,
     [EXIT_HLT] = halt,
     [EXIT_SHUTDOWN] = shutdown,
     [EXIT_INIT] = init,

@@ -1,10 +1,11 @@
 /*
- * The interface between the hypervisor and its one hypapp: what the app is asked (struct hypapp) and what it may ask for
- * (the functions below). An app uses this header and log/ and nothing else of Braid.
+ * The interface between the hypervisor and its one hypapp: what the app is asked (struct hypapp) and what it
+ * may ask for (the functions below). An app uses this header and log/ and nothing else of Braid.
  *
- * Contexts: callbacks run on the CPU whose vcpu they are given, in normal context (GIF = 1, IF = 0; NMIs may nest and only note themselves).
- * They may log, must not wait, and must not loop without a bound that they state. Two CPUs may be in callbacks at once; what
- * they share is either atomic or touched only between quiesce_begin and quiesce_end.
+ * Contexts: callbacks run on the CPU whose vcpu they are given, in normal context (GIF = 1, IF = 0; NMIs may
+ * nest and only note themselves). They may log, must not wait, and must not loop without a bound that they
+ * state. Two CPUs may be in callbacks at once; what they share is either atomic or touched only between
+ * quiesce_begin and quiesce_end.
  *
  * Errors are negative numbers (enum error). No callback can stop the machine.
  */
@@ -34,7 +35,8 @@ enum access { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_EXEC = 4, ACCESS_RWX = 7
 /* ---- what the app is asked ---- */
 
 enum hypapp_result {
-    HYPAPP_DONE,  /* handled. hypercall, cpuid: core advances RIP. nested_fault, exception: the guest goes on at the RIP now set */
+    HYPAPP_DONE,  /* handled. hypercall, cpuid: core advances RIP. nested_fault, exception: the guest goes on
+                     at the RIP now set */
     HYPAPP_RETRY, /* nothing was changed: execute the same guest instruction again */
     HYPAPP_PASS,  /* not the app's: core does what it does without an app */
 };
@@ -47,18 +49,21 @@ struct nested_fault {
 
 struct hypapp {
     const char *name;
-    /* Once, on the boot CPU, before any guest runs. Negative: the reason was logged, and Braid goes on without the app. */
+    /* Once, on the boot CPU, before any guest runs. Negative: the reason was logged, and Braid goes on
+     * without the app. */
     int (*init)(void);
     /* VMMCALL, VMCALL at any CPL; the number is in EAX. PASS: core answers RAX = 1 and logs the number. */
     enum hypapp_result (*hypercall)(struct vcpu *vcpu);
     /* CPUID; fill out[] = EAX, EBX, ECX, EDX and return DONE, or PASS. */
     enum hypapp_result (*cpuid)(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-    /* An access that the vcpu's current view does not allow, and that does not hit the hypervisor's own memory. PASS: #GP(0). */
+    /* An access that the vcpu's current view does not allow, and that does not hit the hypervisor's own
+     * memory. PASS: #GP(0). */
     enum hypapp_result (*nested_fault)(struct vcpu *vcpu, const struct nested_fault *fault);
-    /* An exception in a vcpu for which vcpu_intercept_exceptions is on. error_code is 0 where the vector has none. PASS: delivered to the guest.
-       A page fault's address is in REG_CR2. */
+    /* An exception in a vcpu for which vcpu_intercept_exceptions is on. error_code is 0 where the vector has
+       none. PASS: delivered to the guest. A page fault's address is in REG_CR2. */
     enum hypapp_result (*exception)(struct vcpu *vcpu, unsigned vector, uint32_t error_code);
-    /* This vcpu is about to lose its state (INIT, shutdown): take back what it runs. The machine is quiesced for it. */
+    /* This vcpu is about to lose its state (INIT, shutdown): take back what it runs. The machine is quiesced
+     * for it. */
     void (*cpu_reset)(struct vcpu *vcpu);
 };
 
@@ -95,14 +100,15 @@ enum reg {
     REG_DR7,
     REG_DEBUGCTL, /* BTF */
     REG_SYSENTER_CS,
-    REG_CPL,      /* read only */
+    REG_CPL, /* read only */
 };
 
 enum segment_name { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
 
 struct segment {
     uint16_t selector;
-    uint16_t attributes; /* descriptor bits 40..47 and 52..55 put together: type 3:0, S 4, DPL 6:5, P 7, AVL 8, L 9, D/B 10, G 11 */
+    uint16_t attributes; /* descriptor bits 40..47 and 52..55 put together: type 3:0, S 4, DPL 6:5, P 7, AVL
+                            8, L 9, D/B 10, G 11 */
     uint32_t limit;      /* in bytes, already scaled */
     uint64_t base;
 };
@@ -113,7 +119,8 @@ uint64_t vcpu_get(struct vcpu *vcpu, enum reg reg);
 void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value);
 void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out);
 
-/* One pointer a vcpu for the app (NULL at the start), for example to what it runs. Other CPUs may read it only while they hold the machine. */
+/* One pointer a vcpu for the app (NULL at the start), for example to what it runs. Other CPUs may read it
+ * only while they hold the machine. */
 void *vcpu_app(const struct vcpu *vcpu);
 void vcpu_set_app(struct vcpu *vcpu, void *state);
 /* The vcpu with this CPU number, NULL beyond the last. */
@@ -128,30 +135,36 @@ void vcpu_hold_nmi(struct vcpu *vcpu, bool on);
 
 /* ---- guest memory ---- */
 
-/* A guest's paging, as its registers set it: enough to walk its tables. Built from a vcpu, or by hand for another root. */
+/* A guest's paging, as its registers set it: enough to walk its tables. Built from a vcpu, or by hand for
+ * another root. */
 struct guest_space {
     struct view *view; /* nested permissions that apply to the tables and to the data */
     uint64_t cr3;
-    bool paging, pae, long_mode, nx; /* CR0.PG, CR4.PAE, EFER.LMA, EFER.NXE */
+    bool paging, pae, long_mode, nx,
+        la57; /* CR0.PG, CR4.PAE, EFER.LMA, EFER.NXE, CR4.LA57 (not walked: -E_FAULT) */
 };
 void guest_space_of(struct vcpu *vcpu, struct guest_space *space);
 
 struct guest_page {
-    uint64_t gpa;      /* of the address asked for, to the byte */
-    uint64_t entry;    /* the leaf entry that maps it, as in memory; 0 with paging off */
-    uint64_t size;     /* bytes mapped by that entry: 4 KiB, 2 MiB, 4 MiB, 1 GiB */
-    unsigned prot;     /* enum access bits that a user-mode access has by the guest's tables; 0 for a supervisor page */
+    uint64_t gpa;   /* of the address asked for, to the byte */
+    uint64_t entry; /* the leaf entry that maps it, as in memory; 0 with paging off */
+    uint64_t size;  /* bytes mapped by that entry: 4 KiB, 2 MiB, 4 MiB, 1 GiB */
+    unsigned prot;  /* enum access bits that a user-mode access has by the guest's tables; 0 for a supervisor
+                       page */
     bool user;
 };
-/* Walks the guest's tables, without touching accessed or dirty bits. -E_FAULT where nothing is mapped, or the walk leaves guest RAM. */
+/* Walks the guest's tables, without touching accessed or dirty bits. -E_FAULT where nothing is mapped, or the
+ * walk leaves guest RAM. */
 int guest_translate(const struct guest_space *space, uint64_t gva, struct guest_page *page);
 
-/* Copies as a user-mode (CPL 3) access would: user pages only, writable for copy_out, allowed by space->view; guest RAM only.
-   -E_FAULT: not all of it can be copied; copy_out checks all pages first, so then nothing was written. */
+/* Copies as a user-mode (CPL 3) access would: user pages only, writable for copy_out, allowed by space->view;
+   guest RAM only. -E_FAULT: not all of it can be copied; copy_out checks all pages first, so then nothing was
+   written, unless another guest CPU changed the tables meanwhile. */
 int guest_copy_in(const struct guest_space *space, void *to, uint64_t from_gva, size_t size);
 int guest_copy_out(const struct guest_space *space, uint64_t to_gva, const void *from, size_t size);
 
-/* The hypervisor's own pointer to a page of guest RAM; NULL where gpa is not guest RAM (a hole, a device, the hypervisor). Whole pages only. */
+/* The hypervisor's own pointer to a page of guest RAM; NULL where gpa is not guest RAM (a hole, a device, the
+ * hypervisor). Whole pages only. */
 void *guest_ram(uint64_t gpa);
 
 /* ---- views ---- */
@@ -159,7 +172,8 @@ void *guest_ram(uint64_t gpa);
 struct view *view_main(void); /* the guest's own: identity, RWX, without the hypervisor */
 /* Nested permissions of one 4 KiB page: enum access bits, 0 where nothing is mapped. */
 unsigned view_prot(const struct view *view, uint64_t gpa);
-/* Sets them (identity mapping; splits large pages). Only while the machine is quiesced, or for a view that no vcpu uses yet. -E_NOMEM: nothing changed. */
+/* Sets them (identity mapping; splits large pages). Only while the machine is quiesced, or for a view that no
+ * vcpu uses yet. -E_NOMEM: nothing changed. */
 int view_protect(struct view *view, uint64_t gpa, unsigned prot);
 /* An empty view; NULL when the pool or the machine's view numbers are used up. Machine quiesced. */
 struct view *view_create(void);
@@ -168,18 +182,21 @@ void view_destroy(struct view *view);
 /* This vcpu uses that view from its next entry on. No other CPU is concerned. */
 void vcpu_set_view(struct vcpu *vcpu, struct view *view);
 struct view *vcpu_view(struct vcpu *vcpu);
-/* Every CPU drops all cached translations before its next guest instruction. Machine quiesced; after the edits, before quiesce_end. */
+/* Every CPU drops all cached translations before its next guest instruction. Machine quiesced; after the
+ * edits, before quiesce_end. */
 void views_changed(void);
 
-/* Zeroed 4 KiB pages for the app's own tables, below 4 GiB, identity addressed. Machine quiesced. NULL when the pool is empty. */
+/* Zeroed 4 KiB pages for the app's own tables, below 4 GiB, identity addressed. Machine quiesced. NULL when
+ * the pool is empty. */
 void *page_alloc(void);
 void page_free(void *page);
 unsigned pages_free(void);
 
 /* ---- stopping the machine ---- */
 
-/* Stops all other CPUs at their guest boundary. 0: they stand still until quiesce_end. -E_AGAIN: another CPU was first; undo nothing (nothing may have been
-   done), return HYPAPP_RETRY. Deadlines and reports are core's. Does not nest. */
+/* Stops all other CPUs at their guest boundary. 0: they stand still until quiesce_end. -E_AGAIN: another CPU
+   was first; undo nothing (nothing may have been done), return HYPAPP_RETRY. Deadlines and reports are
+   core's. Does not nest. */
 int quiesce_begin(struct vcpu *vcpu);
 void quiesce_end(struct vcpu *vcpu);
 

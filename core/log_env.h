@@ -7,10 +7,25 @@
 struct log_writer;
 struct log_writer *cpu_log_writer(void); /* cpu.c */
 
-static inline struct log_writer *log_self(void) { return cpu_log_writer(); }
-static inline uint64_t log_clock(void) { return rdtsc(); }
-static inline uint8_t log_inb(uint16_t port) { return inb(port); }
-static inline void log_outb(uint16_t port, uint8_t value) { outb(port, value); }
-static inline void log_relax(void) { cpu_relax(); }
+static inline struct log_writer *log_self(void)
+{
+    return cpu_log_writer();
+}
+static inline uint64_t log_clock(void)
+{
+    return rdtsc();
+}
+static inline uint8_t log_inb(uint16_t port)
+{
+    return inb(port);
+}
+static inline void log_outb(uint16_t port, uint8_t value)
+{
+    outb(port, value);
+}
+static inline void log_relax(void)
+{
+    cpu_relax();
+}
 
 #endif

@@ -49,7 +49,10 @@ void page_free(void *page)
     free_count++;
 }
 
-unsigned pages_free(void) { return free_count; }
+unsigned pages_free(void)
+{
+    return free_count;
+}
 
 unsigned memory_used_kib(void)
 {

@@ -1,9 +1,11 @@
 /*
- * The hypervisor's memory: the image and the pool behind it lie in [HV_BASE, HV_END); the log's rings start at RING_BASE. Fixed addresses, so
- * that a debugger, a dump reader and the next boot find them; the guest sees both as reserved.
+ * The hypervisor's memory: the image and the pool behind it lie in [HV_BASE, HV_END); the log's rings start
+ * at RING_BASE. Fixed addresses, so that a debugger, a dump reader and the next boot find them; the guest
+ * sees both as reserved.
  *
- * Carving happens at boot on one CPU and is never undone. What is left becomes pages for nested tables and the hypapp, handed out and
- * taken back only while the machine is quiesced (or at boot): the quiesce is what excludes others.
+ * Carving happens at boot on one CPU and is never undone. What is left becomes pages for nested tables and
+ * the hypapp, handed out and taken back only while the machine is quiesced (or at boot): the quiesce is what
+ * excludes others.
  */
 #ifndef CORE_MEMORY_H
 #define CORE_MEMORY_H

@@ -1,7 +1,11 @@
-/* Compiled to assembly only: core.mk turns its "->NAME value" lines into offsets.inc, so that no offset is typed twice. */
+/* Compiled to assembly only: core.mk turns its "->NAME value" lines into offsets.inc, so that no offset is
+ * typed twice. */
 #include "core/cpu.h"
 
 #define OFFSET(name, type, member) __asm__ volatile("\n->" #name " %c0" ::"i"(offsetof(type, member)))
 
 void offsets(void);
-void offsets(void) { OFFSET(VCPU_GPR, struct vcpu, gpr); }
+void offsets(void)
+{
+    OFFSET(VCPU_GPR, struct vcpu, gpr);
+}

@@ -9,13 +9,12 @@ enum { BACKTRACE_DEPTH = 16, GRACE_US = 200000 };
 
 static _Atomic uint32_t panic_word;
 static uint32_t panic_nmis[MAX_CPUS]; /* each by its own CPU's handler only */
-static bool joined[MAX_CPUS];
 
 static bool on_stack(const struct cpu *cpu, uint64_t address)
 {
     for (unsigned i = 0; i < STACKS; i++) {
-        uint64_t size = i == STACK_NORMAL ? STACK_SIZE_NORMAL : STACK_SIZE_IST;
-        if (address >= cpu->stack_top[i] - size && address <= cpu->stack_top[i] - 16 && address % 8 == 0)
+        if (address >= cpu->stack_top[i] - stack_size(i) && address <= cpu->stack_top[i] - 16 &&
+            address % 8 == 0)
             return true;
     }
     return false;
@@ -42,11 +41,20 @@ static _Noreturn void stop(void)
         __asm__ volatile("cli; hlt");
 }
 
+/* A fault inside the panic: what was said so far must do, but it must get out. */
+static _Noreturn void stop_in_panic(void)
+{
+    static _Atomic uint32_t again;
+    if (!atomic_fetch_add(&again, 1))
+        log_flush_panic();
+    stop();
+}
+
 void panic_enter(void)
 {
     struct cpu *cpu = this_cpu();
     if (cpu->context == LOG_PANIC)
-        stop(); /* a fault inside the panic: what was said so far must do */
+        stop_in_panic();
     cpu->context = LOG_PANIC;
     cpu_set_phase(cpu, PHASE_PANIC);
     uint32_t none = 0;
@@ -74,9 +82,11 @@ void panic_finish(const struct trap_frame *frame)
     stop();
 }
 
-static _Noreturn void join(const struct cpu *cpu, uint64_t rip, uint64_t rbp)
+static _Noreturn void join(struct cpu *cpu, uint64_t rip, uint64_t rbp)
 {
-    joined[cpu->index] = true;
+    if (cpu->context == LOG_PANIC) /* reported before */
+        stop();
+    cpu->context = LOG_PANIC;
     log_error("stopped for the panic of cpu%u: phase %s, guest rip 0x%lx", atomic_load(&panic_word) - 1,
               cpu_phase_name(atomic_load_explicit(&cpu->phase, memory_order_relaxed)), cpu->vcpu.rip);
     backtrace(rip, rbp);
@@ -93,6 +103,6 @@ void panic_nmi(const struct trap_frame *frame)
 {
     struct cpu *cpu = this_cpu();
     uint32_t word = atomic_load(&panic_word);
-    if (word && word != cpu->index + 1 && panic_nmis[cpu->index]++ && !joined[cpu->index])
+    if (word && word != cpu->index + 1 && panic_nmis[cpu->index]++)
         join(cpu, frame->rip, frame->rbp);
 }

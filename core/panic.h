@@ -1,9 +1,11 @@
 /*
- * When the hypervisor itself is broken: say so, have the others say where they are, and stop. The simplest path there is.
+ * When the hypervisor itself is broken: say so, have the others say where they are, and stop. The simplest
+ * path there is.
  *
- * panic_word is sticky: 0, or the panicking CPU's index + 1. Every wait in the hypervisor polls it (panic_poll), and the boundary does. Nobody answers a
- * panic and nobody waits for an answer: the panicking CPU gives the others a while, sends a second NMI on which a CPU's handler itself reports and
- * stops, gives them a while again, and flushes the log.
+ * panic_word is sticky: 0, or the panicking CPU's index + 1. Every wait in the hypervisor polls it
+ * (panic_poll), and the boundary does. Nobody answers a panic and nobody waits for an answer: the panicking
+ * CPU gives the others a while, sends a second NMI on which a CPU's handler itself reports and stops, gives
+ * them a while again, and flushes the log.
  */
 #ifndef CORE_PANIC_H
 #define CORE_PANIC_H

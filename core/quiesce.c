@@ -14,7 +14,10 @@ static _Atomic uint32_t next;  /* CPU + 1 of a loser that goes first; 0: none */
 static _Atomic uint64_t released;
 static uint32_t yielded[MAX_CPUS]; /* own CPU only */
 
-uint64_t quiesce_rounds(void) { return atomic_load_explicit(&released, memory_order_relaxed); }
+uint64_t quiesce_rounds(void)
+{
+    return atomic_load_explicit(&released, memory_order_relaxed);
+}
 
 bool quiesce_wanted(const struct cpu *cpu)
 {
@@ -25,7 +28,8 @@ void quiesce_park(struct cpu *cpu)
 {
     uint64_t round = atomic_load(&cpu->request);
     cpu_set_phase(cpu, PHASE_PARKED);
-    atomic_store(&cpu->parked, round); /* E: sequentially consistent with the load below, against F; pairs with the acquire in stopped() */
+    atomic_store(&cpu->parked, round); /* E: sequentially consistent with the load below, against F; pairs
+                                          with the acquire in stopped() */
     for (;;) {
         uint32_t seen = atomic_load(&cpu->nmi_seen); /* before the look: a doorbell from here on changes it */
         if (atomic_load(&released) >= round)
@@ -38,7 +42,8 @@ void quiesce_park(struct cpu *cpu)
 
 static bool stopped(struct cpu *cpu, uint64_t round)
 {
-    uint32_t state = atomic_load(&cpu->state); /* C: after the request and the fence of step 3; pairs with D in vcpu.c */
+    uint32_t state = atomic_load(
+        &cpu->state); /* C: after the request and the fence of step 3; pairs with D in guest/start.c */
     return state != CPU_RUNNING || atomic_load_explicit(&cpu->parked, memory_order_acquire) == round;
 }
 
@@ -48,11 +53,13 @@ static void report(struct cpu *cpu, uint64_t round, uint64_t waited_ms, uint32_t
     uint64_t phase_ms = (rdtsc() - atomic_load_explicit(&cpu->phase_since, memory_order_relaxed)) / tsc_khz;
     const char *phase = cpu_phase_name(atomic_load_explicit(&cpu->phase, memory_order_relaxed));
     if (atomic_load(&cpu->nmi_seen) == nmis_before)
-        log_warn("quiesce %lu: waiting %lu ms for cpu%u, rung but took no NMI (SMM, GIF = 0, dead?); phase %s for %lu ms, last rip %pS", round,
-                 waited_ms, cpu->index, phase, phase_ms, (void *)atomic_load(&cpu->sampled_rip));
+        log_warn("quiesce %lu: waiting %lu ms for cpu%u, rung but took no NMI (SMM, GIF = 0, dead?); phase "
+                 "%s for %lu ms, last rip %pS",
+                 round, waited_ms, cpu->index, phase, phase_ms, (void *)atomic_load(&cpu->sampled_rip));
     else
-        log_warn("quiesce %lu: waiting %lu ms for cpu%u, took the NMI but did not park (a loop in the host?); phase %s for %lu ms, rip %pS", round,
-                 waited_ms, cpu->index, phase, phase_ms, (void *)atomic_load(&cpu->sampled_rip));
+        log_warn("quiesce %lu: waiting %lu ms for cpu%u, took the NMI but did not park (a loop in the "
+                 "host?); phase %s for %lu ms, rip %pS",
+                 round, waited_ms, cpu->index, phase, phase_ms, (void *)atomic_load(&cpu->sampled_rip));
     doorbell_ring_again(cpu);
 }
 
@@ -125,7 +132,8 @@ void quiesce_end(struct vcpu *vcpu)
 {
     struct cpu *self = vcpu->cpu;
     uint64_t round = atomic_load(&released) + 1;
-    atomic_store(&released, round); /* step 7; F: then parked is read, against E: a CPU that parks late sees the release, or is rung */
+    atomic_store(&released, round); /* step 7; F: then parked is read, against E: a CPU that parks late sees
+                                       the release, or is rung */
     atomic_store(&owner, 0);
     for (unsigned i = 0; i < cpu_count; i++)
         if (&cpus[i] != self && atomic_load(&cpus[i].parked) == round)

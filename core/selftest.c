@@ -5,6 +5,7 @@
 #include "core/quiesce.h"
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
+#include "core/x86/trap.h"
 
 enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520010 };
 enum { MAX_QUIESCES = 1000, UART_BYTES = 20000, UART_DEADLINE_MS = 120000, HOLD_MS = 5000 };
@@ -13,7 +14,10 @@ enum emulator_exit { QEMU_EXIT_PORT = 0xF4, QEMU_EXIT_33 = 0x10, BOCHS_PORT = 0x
 bool selftest_on, selftest_uart;
 static _Atomic uint32_t uart_done;
 
-bool selftest_is_ours(uint32_t number) { return number == CALL_QUIESCE || number == CALL_COUNTER || number == CALL_BREAK; }
+bool selftest_is_ours(uint32_t number)
+{
+    return number == CALL_QUIESCE || number == CALL_COUNTER || number == CALL_BREAK;
+}
 
 static uint64_t quiesce_often(struct vcpu *vcpu, uint32_t count)
 {
@@ -60,7 +64,8 @@ static void break_something(uint32_t how)
     if (how == 0)
         overflow(0);
     else if (how == 1)
-        *(volatile uint64_t *)(this_cpu()->stack_top[0] - PAGE_SIZE * 5) = 1; /* the guard page */
+        *(volatile uint64_t *)(this_cpu()->stack_top[STACK_NORMAL] - stack_size(STACK_NORMAL) - 8) =
+            1; /* the guard page */
     else if (how == 2)
         __asm__ volatile("ud2");
     else

@@ -1,9 +1,11 @@
 /*
- * Hypercalls for Braid's own tests, off unless the boot option test=on is given. Numbers 0x4252xxxx ("BR"), outside TrustVisor's range.
+ * Hypercalls for Braid's own tests, off unless the boot option test=on is given. Numbers 0x4252xxxx ("BR"),
+ * outside TrustVisor's range.
  *
  *   1  quiesce: stops and releases the machine ECX times (at most 1000); RAX = how often it did
- *   2  counter ECX: 0 quiesces, 1 exits, 2 guest NMIs sent through the ICR, 3 injected, 4 from unknown sources, 5 log frames, 6 log records, 7 pages free
- *   16 breaks the hypervisor: ECX = 0 stack overflow, 1 page fault, 2 #UD, 3 a CPU that never parks for 5 s
+ *   2  counter ECX: 0 quiesces, 1 exits, 2 guest NMIs sent through the ICR, 3 injected, 4 from unknown
+ * sources, 5 log frames, 6 log records, 7 pages free 16 breaks the hypervisor: ECX = 0 stack overflow, 1 page
+ * fault, 2 #UD, 3 a CPU that never parks for 5 s
  */
 #ifndef CORE_SELFTEST_H
 #define CORE_SELFTEST_H
@@ -14,7 +16,8 @@ extern bool selftest_on;
 bool selftest_is_ours(uint32_t number);
 enum hypapp_result selftest_hypercall(struct vcpu *vcpu);
 
-/* Boot option test=uart: every CPU, in the host, writes this many bytes of frames to the log at once; then the emulator is told to end. */
+/* Boot option test=uart: every CPU, in the host, writes this many bytes of frames to the log at once; then
+ * the emulator is told to end. */
 extern bool selftest_uart;
 _Noreturn void selftest_uart_run(void);
 

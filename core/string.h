@@ -1,6 +1,6 @@
 /*
- * The memory functions that the compiler calls by itself, and a few for strings; as in the C library. Any context.
- * Host builds (unit tests) take the host library's.
+ * The memory functions that the compiler calls by itself, and a few for strings; as in the C library. Any
+ * context. Host builds (unit tests) take the host library's.
  */
 #ifndef CORE_STRING_H
 #define CORE_STRING_H

@@ -2,13 +2,13 @@
  * The loop that runs the guest on one CPU, and the register and instruction services around it.
  *
  *   boundary:  other CPUs' requests are served here and nowhere else (panic, INIT, wait-for-SIPI, quiesce)
- *   close:     NMIs held; the last look. A request published after it comes with a doorbell that ends the entry at once
- *   enter:     the guest runs until its exit
- *   open:      a doorbell that came meanwhile is taken by the host's NMI handler now, before anything parks
- *   dispatch:  exit.c
+ *   close:     NMIs held; the last look. A request published after it comes with a doorbell that ends the
+ * entry at once enter:     the guest runs until its exit open:      a doorbell that came meanwhile is taken
+ * by the host's NMI handler now, before anything parks dispatch:  exit.c
  */
 #include "core/vcpu.h"
 #include "core/cpu.h"
+#include "core/guest/shutdown.h"
 #include "core/guest/start.h"
 #include "core/panic.h"
 #include "core/quiesce.h"
@@ -61,7 +61,10 @@ _Noreturn void vcpu_loop(struct vcpu *vcpu)
     }
 }
 
-unsigned vcpu_index(const struct vcpu *vcpu) { return vcpu->cpu->index; }
+unsigned vcpu_index(const struct vcpu *vcpu)
+{
+    return vcpu->cpu->index;
+}
 
 uint64_t vcpu_get(struct vcpu *vcpu, enum reg reg)
 {
@@ -82,29 +85,62 @@ void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
         backend->write(vcpu, reg, value);
 }
 
-void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out) { backend->segment(vcpu, name, out); }
+void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)
+{
+    backend->segment(vcpu, name, out);
+}
 
-void *vcpu_app(const struct vcpu *vcpu) { return vcpu->app; }
-void vcpu_set_app(struct vcpu *vcpu, void *state) { vcpu->app = state; }
-struct vcpu *vcpu_of(unsigned cpu) { return cpu < cpu_count ? &cpus[cpu].vcpu : NULL; }
+void *vcpu_app(const struct vcpu *vcpu)
+{
+    return vcpu->app;
+}
+void vcpu_set_app(struct vcpu *vcpu, void *state)
+{
+    vcpu->app = state;
+}
+struct vcpu *vcpu_of(unsigned cpu)
+{
+    return cpu < cpu_count ? &cpus[cpu].vcpu : NULL;
+}
 
-void vcpu_intercept_exceptions(struct vcpu *vcpu, bool on) { vcpu->exceptions_intercepted = on; }
-void vcpu_hold_nmi(struct vcpu *vcpu, bool on) { vcpu->nmi_held = on; }
+void vcpu_intercept_exceptions(struct vcpu *vcpu, bool on)
+{
+    vcpu->exceptions_intercepted = on;
+}
+void vcpu_hold_nmi(struct vcpu *vcpu, bool on)
+{
+    vcpu->nmi_held = on;
+}
 
-/* An exception while another one was being delivered is a double fault (SDM vol. 3, table 6-5, without the benign pairs, which do not exit here);
-   an interrupt whose delivery faults is lost, as on the CPU. */
+enum { CONTRIBUTORY = 1 << VEC_DE | 1 << VEC_TS | 1 << VEC_NP | 1 << VEC_SS | 1 << VEC_GP };
+
+/* An exception while another one was being delivered (SDM vol. 3, tables 6-4 and 6-5): a double fault, or the
+   second alone, or the end. An interrupt whose delivery faults is lost, as on the CPU. */
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error, uint32_t error_code)
 {
-    if (vcpu->requeued.type == EVENT_EXCEPTION && vector != VEC_DB) {
-        vector = VEC_DF;
-        has_error = true;
-        error_code = 0;
-    }
+    struct event first = vcpu->requeued;
     vcpu->requeued.type = EVENT_NONE;
+    if (first.type == EVENT_EXCEPTION) {
+        bool first_page = first.vector == VEC_PF, first_contributes = CONTRIBUTORY >> first.vector & 1;
+        bool contributes = CONTRIBUTORY >> vector & 1;
+        if (first.vector == VEC_DF) {
+            log_warn("guest triple fault: vector %u while a double fault was delivered", vector);
+            shutdown_reset(vcpu);
+            return;
+        }
+        if ((first_page && (contributes || vector == VEC_PF)) || (first_contributes && contributes)) {
+            vector = VEC_DF;
+            has_error = true;
+            error_code = 0;
+        }
+    }
     vcpu->event = (struct event){EVENT_EXCEPTION, (uint8_t)vector, has_error, error_code};
 }
 
-void vcpu_inject_gp(struct vcpu *vcpu) { vcpu_inject(vcpu, VEC_GP, true, 0); }
+void vcpu_inject_gp(struct vcpu *vcpu)
+{
+    vcpu_inject(vcpu, VEC_GP, true, 0);
+}
 
 void guest_space_of(struct vcpu *vcpu, struct guest_space *space)
 {
@@ -112,11 +148,12 @@ void guest_space_of(struct vcpu *vcpu, struct guest_space *space)
                                   .cr3 = vcpu_get(vcpu, REG_CR3),
                                   .paging = vcpu_get(vcpu, REG_CR0) & CR0_PG,
                                   .pae = vcpu_get(vcpu, REG_CR4) & CR4_PAE,
+                                  .la57 = vcpu_get(vcpu, REG_CR4) & CR4_LA57,
                                   .long_mode = vcpu_get(vcpu, REG_EFER) & EFER_LMA,
                                   .nx = vcpu_get(vcpu, REG_EFER) & EFER_NXE};
 }
 
-enum insn_mode vcpu_insn_mode(struct vcpu *vcpu)
+static enum insn_mode insn_mode(struct vcpu *vcpu)
 {
     struct segment cs;
     vcpu_get_segment(vcpu, SEG_CS, &cs);
@@ -125,19 +162,20 @@ enum insn_mode vcpu_insn_mode(struct vcpu *vcpu)
     return cs.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
 }
 
-unsigned vcpu_fetch(struct vcpu *vcpu, uint8_t bytes[INSN_MAX])
+static unsigned fetch(struct vcpu *vcpu, uint8_t bytes[INSN_MAX])
 {
     struct guest_space space;
     struct segment cs;
     guest_space_of(vcpu, &space);
     vcpu_get_segment(vcpu, SEG_CS, &cs);
-    bool wide = vcpu_insn_mode(vcpu) == INSN_64;
+    bool wide = insn_mode(vcpu) == INSN_64;
     uint64_t linear = wide ? vcpu->rip : (cs.base + vcpu->rip) & LINEAR_32;
     unsigned n = 0;
     while (n < INSN_MAX) {
         struct guest_page page;
         uint64_t at = wide ? linear + n : (linear + n) & LINEAR_32;
-        const uint8_t *memory = guest_translate(&space, at, &page) ? NULL : view_memory(space.view, page.gpa, ACCESS_EXEC);
+        const uint8_t *memory =
+            guest_translate(&space, at, &page) ? NULL : view_memory(space.view, page.gpa, ACCESS_EXEC);
         if (!memory)
             break;
         unsigned offset = page.gpa % PAGE_SIZE, chunk = INSN_MAX - n;
@@ -149,10 +187,16 @@ unsigned vcpu_fetch(struct vcpu *vcpu, uint8_t bytes[INSN_MAX])
     return n;
 }
 
+int vcpu_decode(struct vcpu *vcpu, struct insn *insn)
+{
+    uint8_t bytes[INSN_MAX];
+    return insn_decode(bytes, fetch(vcpu, bytes), insn_mode(vcpu), insn);
+}
+
 void vcpu_advance(struct vcpu *vcpu, unsigned length)
 {
     uint64_t rip = vcpu->rip + length;
-    vcpu->rip = vcpu_insn_mode(vcpu) == INSN_64 ? rip : rip & LINEAR_32;
+    vcpu->rip = insn_mode(vcpu) == INSN_64 ? rip : rip & LINEAR_32;
     vcpu->rflags &= ~(uint64_t)RFLAGS_RF;
     backend->clear_shadow(vcpu);
     if (vcpu->rflags & RFLAGS_TF) {
@@ -161,21 +205,28 @@ void vcpu_advance(struct vcpu *vcpu, unsigned length)
     }
 }
 
-int vcpu_skip(struct vcpu *vcpu, const struct exit *exit)
+/* Where neither the CPU nor the code tells the length (code in ROM, or changed meanwhile): that of the
+   instruction without prefixes. Skipping cannot fail, since the instruction's effect is there already. */
+static unsigned usual_length(enum exit_reason reason)
 {
+    switch (reason) {
+    case EXIT_HLT:
+        return 1;
+    case EXIT_HYPERCALL:
+    case EXIT_EXCEPTION: /* the other vendor's hypercall */
+        return 3;
+    default:
+        return 2;
+    }
+}
+
+void vcpu_skip(struct vcpu *vcpu, const struct exit *exit)
+{
+    struct insn insn;
     if (exit->next_rip) {
         vcpu_advance(vcpu, (unsigned)(exit->next_rip - vcpu->rip));
-        return 0;
+        return;
     }
-    uint8_t bytes[INSN_MAX];
-    struct insn insn;
-    unsigned n = vcpu_fetch(vcpu, bytes);
-    int length = n ? insn_decode(bytes, n, vcpu_insn_mode(vcpu), &insn) : -E_FAULT;
-    if (length > 0) {
-        vcpu_advance(vcpu, (unsigned)length);
-        return 0;
-    }
-    /* Another guest CPU changed the code under this one: executed again, the new code does what it does. */
-    log_warn("instruction at 0x%lx cannot be read back (exit 0x%lx, %u bytes): executed again", vcpu->rip, exit->code, n);
-    return -E_FAULT;
+    int length = vcpu_decode(vcpu, &insn);
+    vcpu_advance(vcpu, length > 0 ? (unsigned)length : usual_length(exit->reason));
 }

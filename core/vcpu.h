@@ -1,6 +1,6 @@
 /*
- * The guest's CPU, as the vendor-neutral part sees it, and the prototypes that a backend (svm/, later vmx/) stands behind.
- * A vcpu is edited by the CPU that runs it, and by nobody else.
+ * The guest's CPU, as the vendor-neutral part sees it, and the prototypes that a backend (svm/, later vmx/)
+ * stands behind. A vcpu is edited by the CPU that runs it, and by nobody else.
  */
 #ifndef CORE_VCPU_H
 #define CORE_VCPU_H
@@ -18,6 +18,7 @@ enum exit_reason {
     EXIT_EXCEPTION,
     EXIT_NMI,
     EXIT_NONE, /* the backend's own business, done */
+    EXIT_INVD,
     EXIT_HLT,
     EXIT_SHUTDOWN,
     EXIT_INIT,
@@ -43,13 +44,13 @@ struct exit {
 
 /* An event to deliver at the next entry. */
 struct event {
-    enum event_type { EVENT_NONE, EVENT_INTERRUPT, EVENT_NMI, EVENT_EXCEPTION, EVENT_SOFTWARE } type;
+    enum event_type { EVENT_NONE, EVENT_INTERRUPT, EVENT_NMI, EVENT_EXCEPTION } type;
     uint8_t vector;
     bool has_error;
     uint32_t error_code;
 };
 
-/* NMI blocking of the guest: SVM has no virtual NMIs, so the backend keeps the mask (svm/nmi.c). */
+/* NMI blocking of the guest: SVM has no virtual NMIs, so the backend keeps the mask (svm/event.c). */
 enum nmi_block { NMI_OPEN, NMI_IN_HANDLER, NMI_AT_IRET };
 
 struct vcpu {
@@ -69,9 +70,10 @@ struct vcpu {
     uint64_t step_flags;
     uint64_t step_rip;
 
-    uint64_t seen_generation; /* of nested tables, at this CPU's last flush (view.h) */
-    bool flush;               /* drop all cached translations at the next entry, whatever the generation */
-    uint32_t icr_high;         /* shadows of the guest's local APIC (guest/lapic.c); senders read the other two */
+    uint64_t tsc_offset, tsc_adjust; /* what the guest wrote to its TSC; ours is never touched */
+    uint64_t seen_generation;        /* of nested tables, at this CPU's last flush (view.h) */
+    bool flush;        /* drop all cached translations at the next entry, whatever the generation */
+    uint32_t icr_high; /* shadows of the guest's local APIC (guest/lapic.c); senders read the other two */
     _Atomic uint32_t ldr, dfr;
     uint64_t exits[EXIT_REASONS];
     uint64_t nmis_sent, nmis_injected, nmis_unknown;
@@ -98,7 +100,8 @@ struct backend {
     void (*open)(void);
     /* One entry and its exit. Delivers what is due, flushes what has to be. */
     void (*enter)(struct vcpu *vcpu, struct exit *exit);
-    /* Address space numbers that tag cached translations, 0 included (APM vol. 2, 15.16). Known after probe. */
+    /* Address space numbers that tag cached translations, 0 included (APM vol. 2, 15.16). Known after probe.
+     */
     unsigned (*address_spaces)(void);
     uint64_t (*read)(struct vcpu *vcpu, enum reg reg);
     void (*write)(struct vcpu *vcpu, enum reg reg, uint64_t value);
@@ -107,7 +110,8 @@ struct backend {
     void (*clear_shadow)(struct vcpu *vcpu);
     /* Registers and what went wrong, for a failed entry: to the log. */
     void (*explain)(struct vcpu *vcpu, const struct exit *exit);
-    /* Nested table entries: a page (large: 2 MiB, 1 GiB) with enum access bits, a pointer to a table, and the bits of an entry. */
+    /* Nested table entries: a page (large: 2 MiB, 1 GiB) with enum access bits, a pointer to a table, and the
+     * bits of an entry. */
     uint64_t (*nested_leaf)(uint64_t address, unsigned prot, bool large);
     uint64_t (*nested_table)(uint64_t address);
     unsigned (*nested_prot)(uint64_t entry);
@@ -117,13 +121,14 @@ extern const struct backend svm_backend;
 
 /* Runs the guest on this CPU for ever. */
 _Noreturn void vcpu_loop(struct vcpu *vcpu);
-/* Moves RIP behind the exit's instruction; a guest that single-steps gets its #DB. -E_FAULT: cannot be read (retry). */
-int vcpu_skip(struct vcpu *vcpu, const struct exit *exit);
-/* Reads up to 15 bytes at CS:RIP as the CPU would fetch them; the count, 0 where nothing can be read. */
-unsigned vcpu_fetch(struct vcpu *vcpu, uint8_t bytes[15]);
-/* Moves RIP by hand, with what else the end of an instruction brings: no interrupt shadow, RF = 0, a #DB if the guest single-steps. */
+/* Moves RIP behind the exit's instruction; a guest that single-steps gets its #DB. */
+void vcpu_skip(struct vcpu *vcpu, const struct exit *exit);
+/* Reads the instruction at CS:RIP as the CPU would fetch it. Its length, or negative: cannot be read (ROM, a
+ * device, changed meanwhile) or is not one that insn.h knows. */
+int vcpu_decode(struct vcpu *vcpu, struct insn *insn);
+/* Moves RIP by hand, with what else the end of an instruction brings: no interrupt shadow, RF = 0, a #DB if
+ * the guest single-steps. */
 void vcpu_advance(struct vcpu *vcpu, unsigned length);
-enum insn_mode vcpu_insn_mode(struct vcpu *vcpu);
 /* Sends the guest the fault of a forbidden access. */
 void vcpu_inject_gp(struct vcpu *vcpu);
 

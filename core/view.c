@@ -1,4 +1,5 @@
-/* See view.h. Both vendors' tables have four levels of 512 entries and bit 7 for a large page; the rest of an entry is the backend's. */
+/* See view.h. Both vendors' tables have four levels of 512 entries and bit 7 for a large page; the rest of an
+ * entry is the backend's. */
 #include "core/view.h"
 #include "core/cpu.h"
 #include "core/guest/memmap.h"
@@ -16,10 +17,16 @@ enum { LEVELS = 4, MAX_VIEWS = 128, ENTRY_LARGE = 1 << 7 };
 _Atomic uint64_t view_generation;
 static struct view views[MAX_VIEWS];
 
-struct view *view_main(void) { return &views[0]; }
+struct view *view_main(void)
+{
+    return &views[0];
+}
 
 /* Bytes that an entry of a level maps; level 1 is the last. */
-static uint64_t span(unsigned level) { return PAGE_SIZE << (9 * (level - 1)); }
+static uint64_t span(unsigned level)
+{
+    return PAGE_SIZE << (9 * (level - 1));
+}
 
 static _Atomic uint64_t *slot(uint64_t table, uint64_t gpa, unsigned level)
 {
@@ -36,7 +43,9 @@ static int split(_Atomic uint64_t *entry, unsigned level)
     unsigned prot = backend->nested_prot(old);
     uint64_t base = old & ENTRY_ADDR & ~(span(level) - 1);
     for (unsigned i = 0; prot && i < 512; i++)
-        atomic_store_explicit(&table[i], backend->nested_leaf(base + i * span(level - 1), prot, level - 1 > 1), memory_order_relaxed);
+        atomic_store_explicit(&table[i],
+                              backend->nested_leaf(base + i * span(level - 1), prot, level - 1 > 1),
+                              memory_order_relaxed);
     atomic_store_explicit(entry, backend->nested_table((uint64_t)table), memory_order_release);
     return 0;
 }
@@ -51,7 +60,9 @@ static int set(struct view *view, uint64_t gpa, unsigned level, unsigned prot)
         _Atomic uint64_t *entry = slot(table, gpa, at);
         uint64_t value = atomic_load_explicit(entry, memory_order_relaxed);
         if (at == level) {
-            atomic_store_explicit(entry, prot ? backend->nested_leaf(gpa & ~(span(level) - 1), prot, level > 1) : 0, memory_order_release);
+            atomic_store_explicit(entry,
+                                  prot ? backend->nested_leaf(gpa & ~(span(level) - 1), prot, level > 1) : 0,
+                                  memory_order_release);
             return 0;
         }
         if (!backend->nested_prot(value) || value & ENTRY_LARGE) {
@@ -63,7 +74,10 @@ static int set(struct view *view, uint64_t gpa, unsigned level, unsigned prot)
     }
 }
 
-int view_protect(struct view *view, uint64_t gpa, unsigned prot) { return set(view, gpa, 1, prot); }
+int view_protect(struct view *view, uint64_t gpa, unsigned prot)
+{
+    return set(view, gpa, 1, prot);
+}
 
 unsigned view_prot(const struct view *view, uint64_t gpa)
 {
@@ -113,7 +127,10 @@ void view_destroy(struct view *view)
     view->root = 0;
 }
 
-void views_changed(void) { atomic_fetch_add(&view_generation, 1); }
+void views_changed(void)
+{
+    atomic_fetch_add(&view_generation, 1);
+}
 
 void vcpu_set_view(struct vcpu *vcpu, struct view *view)
 {
@@ -121,7 +138,10 @@ void vcpu_set_view(struct vcpu *vcpu, struct view *view)
     vcpu->flush |= view->shares_asid;
 }
 
-struct view *vcpu_view(struct vcpu *vcpu) { return vcpu->view; }
+struct view *vcpu_view(struct vcpu *vcpu)
+{
+    return vcpu->view;
+}
 
 void *view_memory(const struct view *view, uint64_t gpa, unsigned access)
 {
@@ -149,5 +169,9 @@ int view_init(void)
     for (uint64_t gpa = 0; gpa < ram && !failed; gpa += LARGE)
         if (memmap_is_hidden(gpa))
             failed = set(view, gpa, 2, 0);
+    /* The rest of the APICs' MiB: a CPU's store there may be taken for an interrupt message (QEMU does), even
+     * one that resets a CPU. */
+    for (uint64_t gpa = APIC_BASE + PAGE_SIZE; gpa < APIC_BASE + APIC_RANGE && !failed; gpa += PAGE_SIZE)
+        failed = view_protect(view, gpa, 0);
     return failed ? failed : view_protect(view, APIC_BASE, ACCESS_READ);
 }

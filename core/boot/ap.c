@@ -1,5 +1,5 @@
-/* The other CPUs, started by the hypervisor itself: one at a time, by INIT and two SIPIs (SDM vol. 3, 8.4.4.1), each with a deadline. The guest's own INIT and
-   SIPI are emulated later (guest/start.c). */
+/* The other CPUs, started by the hypervisor itself: one at a time, by INIT and two SIPIs (SDM vol.
+   3, 8.4.4.1), each with a deadline. The guest's own INIT and SIPI are emulated later (guest/start.c). */
 #include "core/boot/boot.h"
 #include "core/doorbell.h"
 #include "core/guest/lapic.h"
@@ -41,14 +41,19 @@ static bool start(struct cpu *cpu, uint64_t page)
     uint32_t keep = *apic_register(APIC_ICR_HIGH);
     apic_send(cpu->apic_id, APIC_INIT << ICR_DELIVERY_SHIFT | ICR_ASSERT, keep);
     clock_delay_us(INIT_WAIT_US);
-    uint64_t deadline = rdtsc() + clock_ms(AP_DEADLINE_MS);
+    uint64_t started = rdtsc();
     for (unsigned i = 0; i < 2 && atomic_load(&cpu->state) == CPU_ABSENT; i++) {
         apic_send(cpu->apic_id, APIC_SIPI << ICR_DELIVERY_SHIFT | ICR_ASSERT | (uint32_t)(page >> 12), keep);
         clock_delay_us(SIPI_WAIT_US);
     }
-    while (atomic_load(&cpu->state) == CPU_ABSENT && rdtsc() < deadline)
+    while (atomic_load(&cpu->state) == CPU_ABSENT && rdtsc() - started < clock_ms(AP_DEADLINE_MS))
         cpu_relax();
-    return atomic_load(&cpu->state) != CPU_ABSENT;
+    if (atomic_load(&cpu->state) != CPU_ABSENT)
+        return true;
+    /* Late, it would come up on the next one's stack, or in the guest's memory: INIT makes it wait for a SIPI
+     * that nobody sends. */
+    apic_send(cpu->apic_id, APIC_INIT << ICR_DELIVERY_SHIFT | ICR_ASSERT, keep);
+    return false;
 }
 
 void ap_start_all(void)
@@ -59,5 +64,7 @@ void ap_start_all(void)
     memcpy((void *)page, trampoline_start, (size_t)(trampoline_end - trampoline_start));
     for (unsigned i = 1; i < cpu_count; i++)
         if (!start(&cpus[i], page))
-            log_error("cpu%u (APIC id %u) did not start within %u ms: it stays out, and the guest cannot start it either", i, cpus[i].apic_id, AP_DEADLINE_MS);
+            log_error("cpu%u (APIC id %u) did not start within %u ms: it stays out, and the guest cannot "
+                      "start it either",
+                      i, cpus[i].apic_id, AP_DEADLINE_MS);
 }

@@ -15,14 +15,16 @@ struct options {
     bool fifo_off;
 };
 extern struct options options;
-/* Takes the command line apart. Unknown words are remembered and named by options_report, once the log is open. */
+/* Takes the command line apart. Unknown words are remembered and named by options_report, once the log is
+ * open. */
 void options_parse(const char *cmdline);
 void options_report(void);
 
 /* One line on the serial port that names the mend, and the end: nothing has run yet. Boot CPU. */
 _Noreturn void boot_fail(const char *why);
 
-/* Starts all CPUs but this one; each ends up waiting for the guest's SIPI. False: a line was logged for each that did not come, and the guest cannot start it either. */
+/* Starts all CPUs but this one; each ends up waiting for the guest's SIPI. A line is logged for one that does
+ * not come; the guest cannot start it either. */
 void ap_start_all(void);
 
 #endif

@@ -4,7 +4,7 @@
 
 MULTIBOOT_MAGIC equ 0x1BADB002
 MULTIBOOT_FLAGS equ 0x3                 ; modules on page boundaries; a memory map
-CR4_PAE         equ 1 << 5
+CR4_PAE_MCE equ (1 << 5) | (1 << 6)         ; MCE: a machine check is reported, not a silent shutdown
 EFER            equ 0xC0000080
 EFER_LME_NXE    equ (1 << 8) | (1 << 11)
 PTE_P_W         equ 3
@@ -53,7 +53,7 @@ _start:
         loop .pd
 
         mov eax, cr4
-        or eax, CR4_PAE
+        or eax, CR4_PAE_MCE
         mov cr4, eax
         mov eax, boot_pml4
         mov cr3, eax

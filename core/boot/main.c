@@ -1,6 +1,7 @@
 /*
- * From the boot loader to the guest, on the boot CPU: memory map, CPUs, log, tables, backend, the other CPUs, the hypapp, the kernel. What can be wrong with the
- * machine or its set-up is found here and said in one line, before any guest runs.
+ * From the boot loader to the guest, on the boot CPU: memory map, CPUs, log, tables, backend, the other CPUs,
+ * the hypapp, the kernel. What can be wrong with the machine or its set-up is found here and said in one
+ * line, before any guest runs.
  */
 #include "core/boot/boot.h"
 #include "core/boot/multiboot.h"
@@ -20,7 +21,16 @@
 #include "core/x86/paging.h"
 #include "core/x86/trap.h"
 
-enum { CMDLINE_MAX = 2048, RING_ALIGN = 0x200000, BUILD_ID_OFFSET = 16, BUILD_ID_SIZE = 20, COM1 = 0x3F8 };
+enum {
+    CMDLINE_MAX = 2048,
+    RING_ALIGN = 0x200000,
+    BUILD_ID_OFFSET = 16,
+    BUILD_ID_SIZE = 20,
+    COM1 = 0x3F8,
+    MAX_APIC_ID = 254
+};
+#define MAPPED_RAM                                                                                           \
+    0x8000000000ull /* what the hypervisor's and the nested tables reach (x86/paging.c, view.c) */
 
 extern const uint8_t build_id_note[];
 _Noreturn void boot_main(const struct multiboot_info *info, uint32_t magic);
@@ -34,7 +44,7 @@ void boot_fail(const char *why)
 {
     log_puts_early("braid: ");
     log_puts_early(why);
-    log_puts_early("\r\n");
+    log_puts_early("\n");
     log_drain();
     if (cpus[0].writers[LOG_NORMAL])
         log_flush_panic();
@@ -60,11 +70,14 @@ static void read_modules(const struct multiboot_info *info)
     if (!(info->flags & MULTIBOOT_MODULES) || !info->mods_count) {
         if (selftest_uart)
             return;
-        boot_fail("no guest: add the kernel as first module ('module /vmlinuz ARGUMENTS') and its initrd as second");
+        boot_fail("no guest: add the kernel as first module ('module /vmlinuz ARGUMENTS') and its initrd as "
+                  "second");
     }
     copy_string(kernel_cmdline, m[0].string, sizeof kernel_cmdline);
-    modules = (struct linux_modules){.kernel_start = m[0].start, .kernel_end = m[0].end, .cmdline = kernel_cmdline};
-    /* GRUB puts the file's name first where it is asked to; a kernel's arguments do not begin with a slash. */
+    modules =
+        (struct linux_modules){.kernel_start = m[0].start, .kernel_end = m[0].end, .cmdline = kernel_cmdline};
+    /* GRUB puts the file's name first where it is asked to; a kernel's arguments do not begin with a slash.
+     */
     if (kernel_cmdline[0] == '/') {
         const char *arguments = kernel_cmdline;
         while (*arguments && *arguments != ' ')
@@ -89,11 +102,13 @@ static void read_memory(const struct multiboot_info *info)
     }
     ring_end = RING_BASE + ((log_memory_size(cpu_count) + RING_ALIGN - 1) & ~(uint64_t)(RING_ALIGN - 1));
     if (!memmap_is_ram(HV_BASE, ring_end - HV_BASE))
-        boot_fail("too little memory: RAM must reach from 120 MiB to the end of the log's rings at 130 MiB; give the machine 192 MiB or more");
+        boot_fail("too little memory: RAM must reach from 120 MiB to the end of the log's rings at 130 MiB; "
+                  "give the machine 192 MiB or more");
     uint64_t last = modules.initrd_end > modules.kernel_end ? modules.initrd_end : modules.kernel_end;
     if (last > HV_BASE)
         boot_fail("the modules reach into the hypervisor's memory at 120 MiB: use a smaller initrd");
-    if (memmap_hide(HV_BASE, ring_end))
+    if (memmap_hide(HV_BASE, ring_end) ||
+        (memmap_top() > MAPPED_RAM && memmap_hide(MAPPED_RAM, memmap_top())))
         boot_fail("the firmware's memory map has too many entries");
 }
 
@@ -103,12 +118,16 @@ static void find_cpus(void)
     if (why)
         boot_fail(why);
     if (acpi.cpus > MAX_CPUS)
-        boot_fail("more CPUs than the log has lanes (32): turn some off in the firmware's setup (QEMU: -smp 32)");
+        boot_fail(
+            "more CPUs than the log has lanes (32): turn some off in the firmware's setup (QEMU: -smp 32)");
     uint32_t self = apic_id();
     cpu_count = acpi.cpus;
     for (unsigned i = 0, at = 1; i < acpi.cpus; i++) {
         unsigned index = acpi.apic_ids[i] == self ? 0 : at < MAX_CPUS ? at++ : 0;
         cpus[index].apic_id = acpi.apic_ids[i];
+        if (acpi.apic_ids[i] > MAX_APIC_ID)
+            boot_fail("a CPU's APIC id is above 254, which xAPIC mode cannot address: turn some CPUs off in "
+                      "the firmware's setup");
     }
     if (cpus[0].apic_id != self)
         boot_fail("the MADT does not list the CPU that boots: check the firmware");
@@ -154,7 +173,7 @@ static void set_up_cpus(void)
         why = backend->probe();
     if (why)
         boot_fail(why);
-    policy_set_ports(COM1, acpi.pm1a_control);
+    policy_set_ports(&(struct policy_ports){COM1, acpi.pm1a_control, acpi.pm1b_control, acpi.s5_type});
     backend->permissions_init();
     if (paging_init(memmap_top()))
         boot_fail("too little memory for the hypervisor's page tables: use a machine with less RAM");
@@ -185,7 +204,8 @@ static void load_guest(void)
     backend->set_gdt(vcpu, entry.gdt, entry.gdt_limit);
     vcpu->gpr[REG_RDX] = 0;
     vcpu->gpr[REG_RSI] = entry.boot_params;
-    log_info("guest: kernel at 0x%x, boot_params at 0x%x, initrd at 0x%x", entry.entry, entry.boot_params, entry.initrd);
+    log_info("guest: kernel at 0x%x, boot_params at 0x%x, initrd at 0x%x", entry.entry, entry.boot_params,
+             entry.initrd);
 }
 
 /* On the boot CPU's final stack, where an overflow is caught. */
@@ -198,8 +218,8 @@ static _Noreturn void boot_on_stack(void)
     if (hypapp.init && hypapp.init())
         log_error("the hypapp %s did not start: the guest runs without it", hypapp.name);
     load_guest();
-    log_info("%s, %u CPUs, %s; %u KiB of memory and %u KiB of rings taken", backend->name, cpu_count, hypapp.name, memory_used_kib(),
-             (unsigned)((ring_end - RING_BASE) / 1024));
+    log_info("%s, %u CPUs, %s; %u KiB of memory and %u KiB of rings taken", backend->name, cpu_count,
+             hypapp.name, memory_used_kib(), (unsigned)((ring_end - RING_BASE) / 1024));
     vcpu_loop(&cpus[0].vcpu);
 }
 

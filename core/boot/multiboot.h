@@ -4,10 +4,16 @@
 
 #include <stdint.h>
 
-enum { MULTIBOOT_LOADER_MAGIC = 0x2BADB002, MULTIBOOT_CMDLINE = 1 << 2, MULTIBOOT_MODULES = 1 << 3, MULTIBOOT_MMAP = 1 << 6 };
+enum {
+    MULTIBOOT_LOADER_MAGIC = 0x2BADB002,
+    MULTIBOOT_CMDLINE = 1 << 2,
+    MULTIBOOT_MODULES = 1 << 3,
+    MULTIBOOT_MMAP = 1 << 6
+};
 
 struct multiboot_info {
-    uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
+    uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length,
+        mmap_addr;
 } __attribute__((packed));
 
 struct multiboot_module {

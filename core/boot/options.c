@@ -29,8 +29,14 @@ static bool set_log(const char *value)
     options.log_mode = !strcmp(value, "async") ? LOG_ASYNC : LOG_SYNC;
     return !strcmp(value, "async") || !strcmp(value, "sync");
 }
-static bool set_wire_level(const char *value) { return set_level(&options.wire_level, value); }
-static bool set_ring_level(const char *value) { return set_level(&options.ring_level, value); }
+static bool set_wire_level(const char *value)
+{
+    return set_level(&options.wire_level, value);
+}
+static bool set_ring_level(const char *value)
+{
+    return set_level(&options.ring_level, value);
+}
 
 static bool set_fifo(const char *value)
 {
@@ -70,12 +76,20 @@ static const struct {
     const char *name, *help;
     bool (*set)(const char *value);
 } table[] = {
-    {"log", "log=sync|async: a record is on the wire before the call returns | it waits for an exit, idle or parked CPU (sync)", set_log},
-    {"log.level", "log.level=error|warn|info|debug|trace: the finest level on the wire (info)", set_wire_level},
+    {"log",
+     "log=sync|async: a record is on the wire before the call returns | it waits for an exit, idle or parked "
+     "CPU (sync)",
+     set_log},
+    {"log.level", "log.level=error|warn|info|debug|trace: the finest level on the wire (info)",
+     set_wire_level},
     {"log.ring", "log.ring=LEVEL: the finest level in the rings (debug)", set_ring_level},
-    {"log.fifo", "log.fifo=off: for tests: turn the UART's FIFO off behind the driver's back; loses bytes", set_fifo},
+    {"log.fifo", "log.fifo=off: for tests: turn the UART's FIFO off behind the driver's back; loses bytes",
+     set_fifo},
     {"deadline", "deadline=MS: when a quiesce reports whom it waits for, at least 1000 (2000)", set_deadline},
-    {"test", "test=on|uart: for tests: hypercalls that stop and break the machine | write to the UART from all CPUs and end", set_test},
+    {"test",
+     "test=on|uart: for tests: hypercalls that stop and break the machine | write to the UART from all CPUs "
+     "and end",
+     set_test},
     {"help", "help: lists these options", set_help},
 };
 
@@ -123,7 +137,8 @@ void options_parse(const char *cmdline)
 void options_report(void)
 {
     for (unsigned i = 0; i < unknown_count; i++)
-        log_warn("boot option '%s' is not known, or its value is not: ignored; 'help' lists them", unknown[i]);
+        log_warn("boot option '%s' is not known, or its value is not: ignored; 'help' lists them",
+                 unknown[i]);
     for (unsigned i = 0; help_wanted && i < sizeof table / sizeof *table; i++)
         log_text(LOG_INFO, table[i].help);
 }

@@ -1,7 +1,7 @@
 ; An application processor's way up: copied to one page below 1 MiB, entered in real mode at page:0 by SIPI (SDM vol. 3, 8.4.4).
 ; boot/ap.c fills trampoline_cpu and trampoline_stack for one CPU at a time, and waits for it with a deadline.
 
-CR4_PAE      equ 1 << 5
+CR4_PAE_MCE equ (1 << 5) | (1 << 6)         ; MCE: a machine check is reported, not a silent shutdown
 EFER         equ 0xC0000080
 EFER_LME_NXE equ (1 << 8) | (1 << 11)
 
@@ -18,7 +18,7 @@ trampoline_start:
         mov ds, ax
         o32 lgdt [cs:gdt_pointer - trampoline_start] ; all 32 bits of the base
         mov eax, cr4
-        or eax, CR4_PAE
+        or eax, CR4_PAE_MCE
         mov cr4, eax
         mov eax, boot_pml4
         mov cr3, eax

@@ -2,11 +2,23 @@
 #include "core/guest/policy.h"
 #include "core/x86/asm.h"
 
-enum { LEAF1_X2APIC = 1 << 21, LEAF1_OSXSAVE = 1 << 27, LEAF1_VMX = 1 << 5, LEAF7_OSPKE = 1 << 4, LEAF7_LA57 = 1 << 16, EXT1_SVM = 1 << 2 };
+enum {
+    LEAF1_X2APIC = 1 << 21,
+    LEAF1_OSXSAVE = 1 << 27,
+    LEAF1_VMX = 1 << 5,
+    LEAF7_OSPKE = 1 << 4,
+    LEAF7_LA57 = 1 << 16,
+    EXT1_SVM = 1 << 2,
+    EXT1_SKINIT = 1 << 12,
+    EXT8_INVLPGB = 1 << 3
+};
 
 static void hide(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
     uint64_t cr4 = vcpu_get(vcpu, REG_CR4);
+    if (leaf >= 0x40000000 &&
+        leaf <= 0x4FFFFFFF) /* a hypervisor below us: what it offers would reach past us */
+        *r = (struct cpuid){0};
     switch (leaf) {
     case 1:
         r->ecx &= ~(uint32_t)(LEAF1_X2APIC | LEAF1_VMX | LEAF1_OSXSAVE);
@@ -19,9 +31,13 @@ static void hide(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct cpui
         }
         break;
     case 0x80000001:
-        r->ecx &= ~(uint32_t)EXT1_SVM;
+        r->ecx &= ~(uint32_t)(EXT1_SVM | EXT1_SKINIT);
+        break;
+    case 0x80000008:
+        r->ebx &= ~(uint32_t)EXT8_INVLPGB; /* it would need a permission in the VMCB */
         break;
     case 0x8000000A: /* SVM's features */
+    case 0x8000001F: /* memory encryption */
         *r = (struct cpuid){0};
         break;
     }
@@ -38,8 +54,7 @@ void policy_cpuid(struct vcpu *vcpu, const struct exit *exit)
         hide(vcpu, leaf, subleaf, &r);
         out[0] = r.eax, out[1] = r.ebx, out[2] = r.ecx, out[3] = r.edx;
     }
-    if (vcpu_skip(vcpu, exit))
-        return;
+    vcpu_skip(vcpu, exit);
     vcpu->gpr[REG_RAX] = out[0];
     vcpu->gpr[REG_RBX] = out[1];
     vcpu->gpr[REG_RCX] = out[2];

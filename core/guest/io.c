@@ -1,50 +1,61 @@
-/* Ports that exit. The log's UART is not there for the guest: reads give 0xFF, writes go nowhere (its 8250 driver probes). The power control register
-   works as ever, but the log is drained first. */
+/*
+ * Ports that exit, and why:
+ *   the log's UART            is not there for the guest: reads give 0xFF, writes go nowhere (its 8250 driver
+ * probes) ACPI power control        S5 drains the log first; sleep states are refused, since the firmware
+ * would wake the guest without the hypervisor 0x92, 0x60, 0x64          the A20 gate stays open: closed, it
+ * would mask the hypervisor's addresses as well (APM vol. 2, 15.25.5 knows VM_CR.DIS_A20M; QEMU does not)
+ */
 #include "core/cpu.h"
 #include "core/guest/policy.h"
+#include "core/limit.h"
 #include "core/quiesce.h"
 #include "core/x86/asm.h"
 
-enum { UART_PORTS = 8, PM1_SLEEP_ENABLE = 1 << 13, STRING_CHUNK = 256 };
+enum {
+    UART_PORTS = 8,
+    PM1_PORTS = 2,
+    SYSTEM_CONTROL_A = 0x92,
+    A20_OPEN = 1 << 1,
+    KEYBOARD_DATA = 0x60,
+    KEYBOARD_COMMAND = 0x64,
+    KEYBOARD_WRITE_OUTPUT = 0xD1,
+    KEYBOARD_CLOSE_A20 = 0xDD,
+};
 
-static uint16_t uart_port, pm1a_port;
+static struct policy_ports ports;
+static _Atomic bool output_port_next; /* the next byte for the keyboard's data port goes to its output port */
 
-void policy_set_ports(uint16_t uart, uint16_t pm1a_control)
+void policy_set_ports(const struct policy_ports *given)
 {
-    uart_port = uart;
-    pm1a_port = pm1a_control;
+    ports = *given;
 }
 
-static bool is_uart(uint16_t port) { return port >= uart_port && port < uart_port + UART_PORTS; }
-
-bool policy_port_trapped(uint16_t port) { return is_uart(port) || (pm1a_port && port == pm1a_port); }
-
-/* An access of several bytes may begin below a trapped port and reach it: those bytes, too, are absent. */
-static bool touches_uart(uint16_t port, unsigned size)
+static bool in_range(uint16_t port, uint16_t first, unsigned count)
 {
-    for (unsigned i = 0; i < size; i++)
-        if (is_uart((uint16_t)(port + i)))
-            return true;
-    return false;
+    return first && port >= first && port < first + count;
+}
+static bool is_uart(uint16_t port)
+{
+    return in_range(port, ports.uart, UART_PORTS);
+}
+static bool is_power(uint16_t port)
+{
+    return in_range(port, ports.pm1a_control, PM1_PORTS) || in_range(port, ports.pm1b_control, PM1_PORTS);
+}
+
+bool policy_port_trapped(uint16_t port)
+{
+    return is_uart(port) || is_power(port) || port == SYSTEM_CONTROL_A || port == KEYBOARD_DATA ||
+           port == KEYBOARD_COMMAND;
 }
 
 static uint32_t port_in(uint16_t port, unsigned size)
 {
-    if (touches_uart(port, size))
-        return 0xFFFFFFFF;
     return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
 }
 
 static void port_out(uint16_t port, unsigned size, uint32_t value)
 {
-    if (touches_uart(port, size))
-        return;
-    if (port == pm1a_port && value & PM1_SLEEP_ENABLE) {
-        struct log_totals t = log_totals();
-        log_info("guest powers off: %lu exits, %lu quiesces", exits_total(), quiesce_rounds());
-        log_info("log: %lu frames, %lu records, %lu bytes, %lu dropped, %lu times given up", t.frames, t.records, t.wire_bytes, t.dropped, t.given_up);
-        log_drain();
-    }
     if (size == 1)
         outb(port, (uint8_t)value);
     else if (size == 2)
@@ -53,46 +64,82 @@ static void port_out(uint16_t port, unsigned size, uint32_t value)
         outl(port, value);
 }
 
-/* INS and OUTS: one chunk an exit, RIP stays until RCX is 0. Memory is reached as CPL 3 would, which a probing kernel does not need to exceed:
-   where it cannot be, the guest gets #GP. */
-static bool string_io(struct vcpu *vcpu, const struct exit *exit)
+/* False: drop the write. `high` is the register's upper byte, where SLP_TYP and SLP_EN are. */
+static bool power_write(uint8_t high)
 {
-    struct guest_space space;
-    guest_space_of(vcpu, &space);
-    enum reg index = exit->io.in ? REG_RDI : REG_RSI;
-    struct segment es;
-    vcpu_get_segment(vcpu, exit->io.in ? SEG_ES : SEG_DS, &es);
-    uint64_t count = exit->io.rep ? vcpu->gpr[REG_RCX] : 1;
-    int64_t step = vcpu->rflags & 1 << 10 ? -(int64_t)exit->io.size : exit->io.size;
-    for (unsigned i = 0; count && i < STRING_CHUNK; i++, count--) {
-        uint32_t value = exit->io.in ? port_in(exit->io.port, exit->io.size) : 0;
-        uint64_t address = es.base + vcpu->gpr[index];
-        if (exit->io.in ? guest_copy_out(&space, address, &value, exit->io.size) : guest_copy_in(&space, &value, address, exit->io.size)) {
-            vcpu_inject_gp(vcpu);
-            return false;
-        }
-        if (!exit->io.in)
-            port_out(exit->io.port, exit->io.size, value);
-        vcpu->gpr[index] += (uint64_t)step;
-        if (exit->io.rep)
-            vcpu->gpr[REG_RCX]--;
+    enum { SLEEP_ENABLE = 1 << 5, SLEEP_TYPE_SHIFT = 2 };
+    if (!(high & SLEEP_ENABLE))
+        return true;
+    if ((high >> SLEEP_TYPE_SHIFT & 7) != ports.s5_type) {
+        guest_warn("guest asks for sleep type %u: refused, only power-off (%u) is offered",
+                   high >> SLEEP_TYPE_SHIFT & 7, ports.s5_type);
+        return false;
     }
-    return count == 0;
+    struct log_totals t = log_totals();
+    log_info("guest powers off: %lu exits, %lu quiesces", exits_total(), quiesce_rounds());
+    log_info("log: %lu frames, %lu records, %lu bytes, %lu dropped, %lu times given up", t.frames, t.records,
+             t.wire_bytes, t.dropped, t.given_up);
+    log_drain();
+    return true;
+}
+
+/* One byte of a write. False: drop it. */
+static bool filter_byte(uint16_t port, uint8_t *value)
+{
+    if (is_uart(port))
+        return false;
+    if (port == SYSTEM_CONTROL_A)
+        *value = (uint8_t)(*value | A20_OPEN);
+    if (port == KEYBOARD_COMMAND) {
+        atomic_store(&output_port_next, *value == KEYBOARD_WRITE_OUTPUT);
+        return *value != KEYBOARD_CLOSE_A20;
+    }
+    if (port == KEYBOARD_DATA && atomic_exchange(&output_port_next, false))
+        *value |= A20_OPEN;
+    if (is_power(port) && port != ports.pm1a_control && port != ports.pm1b_control)
+        return power_write(*value);
+    return true;
+}
+
+/* An access of several bytes may begin below a trapped port and reach it: then each byte is judged, and one
+ * that is dropped drops it all. */
+static bool filter(uint16_t port, unsigned size, uint32_t *value)
+{
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t byte = (uint8_t)(*value >> 8 * i);
+        if (!filter_byte((uint16_t)(port + i), &byte))
+            return false;
+        *value = (*value & ~(0xFFu << 8 * i)) | (uint32_t)byte << 8 * i;
+    }
+    return true;
+}
+
+static uint32_t read(uint16_t port, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++)
+        if (is_uart((uint16_t)(port + i)))
+            return 0xFFFFFFFF;
+    return port_in(port, size);
 }
 
 void policy_io(struct vcpu *vcpu, const struct exit *exit)
 {
     unsigned size = exit->io.size;
     uint64_t *rax = &vcpu->gpr[REG_RAX];
-    if (exit->io.string) {
-        if (!string_io(vcpu, exit))
-            return;
-    } else if (exit->io.in) {
-        uint64_t value = port_in(exit->io.port, size);
-        uint64_t mask = size == 4 ? ~0ull : (1ull << 8 * size) - 1; /* a 32-bit write clears the upper half of RAX */
-        *rax = (*rax & ~mask) | (size == 4 ? value : value & mask);
+    if (exit->io.string) { /* no driver does this on these ports */
+        guest_warn("string I/O on port 0x%x at rip 0x%lx: #GP", exit->io.port, vcpu->rip);
+        vcpu_inject_gp(vcpu);
+        return;
+    }
+    if (exit->io.in) {
+        uint64_t value = read(exit->io.port, size);
+        uint64_t mask =
+            size == 4 ? ~0ull : (1ull << 8 * size) - 1; /* a 32-bit write clears the upper half of RAX */
+        *rax = (*rax & ~mask) | (value & mask);
     } else {
-        port_out(exit->io.port, size, (uint32_t)*rax);
+        uint32_t value = (uint32_t)*rax;
+        if (filter(exit->io.port, size, &value))
+            port_out(exit->io.port, size, value);
     }
     vcpu_skip(vcpu, exit);
 }

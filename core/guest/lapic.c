@@ -4,17 +4,38 @@
 #include "core/doorbell.h"
 #include "core/guest/insn.h"
 #include "core/guest/start.h"
+#include "core/limit.h"
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
 
 enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
-enum { DESTINATION_ALL = 0xFF, DFR_FLAT = 0xF, CLUSTER_ALL = 0xF };
+enum { MAX_IN_SERVICE = 256, DESTINATION_ALL = 0xFF, DFR_FLAT = 0xF, CLUSTER_ALL = 0xF };
 
 void lapic_start(struct vcpu *vcpu)
 {
     vcpu->icr_high = *apic_register(APIC_ICR_HIGH);
     vcpu->ldr = *apic_register(APIC_LDR);
     vcpu->dfr = *apic_register(APIC_DFR);
+}
+
+void lapic_reset(struct vcpu *vcpu)
+{
+    *apic_register(APIC_TIMER_INITIAL) = 0;
+    for (unsigned lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt += 16)
+        *apic_register(lvt) = APIC_LVT_MASKED;
+    for (unsigned i = 0; i < MAX_IN_SERVICE; i++) { /* an EOI takes the highest one in service */
+        uint32_t in_service = 0;
+        for (unsigned word = 0; word < 8; word++)
+            in_service |= *apic_register(APIC_IN_SERVICE + 16 * word);
+        if (!in_service)
+            break;
+        *apic_register(APIC_EOI) = 0;
+    }
+    *apic_register(APIC_TPR) = 0;
+    *apic_register(APIC_LDR) = 0;
+    *apic_register(APIC_DFR) = 0xFFFFFFFF;
+    *apic_register(APIC_SPURIOUS) = APIC_SPURIOUS_RESET;
+    lapic_start(vcpu);
 }
 
 static bool logical_match(const struct cpu *cpu, uint8_t destination)
@@ -58,6 +79,7 @@ static void write_icr_low(struct vcpu *vcpu, uint32_t low)
 {
     unsigned delivery = low >> ICR_DELIVERY_SHIFT & 7;
     if (delivery != APIC_NMI && delivery != APIC_INIT && delivery != APIC_SIPI) {
+        apic_wait_idle(); /* the guest looked, but a doorbell of ours may have come between */
         *apic_register(APIC_ICR_HIGH) = vcpu->icr_high;
         *apic_register(APIC_ICR_LOW) = low;
         return;
@@ -70,16 +92,22 @@ static void write_icr_low(struct vcpu *vcpu, uint32_t low)
             send_nmi(vcpu, target);
         else if (delivery == APIC_SIPI)
             start_sipi(target, (uint8_t)low);
-        else if (!(low & ICR_LEVEL) || low & ICR_ASSERT) /* a level de-assert does nothing since the Pentium 4 */
+        else if (!(low & ICR_LEVEL) ||
+                 low & ICR_ASSERT) /* a level de-assert does nothing since the Pentium 4 */
             start_init(target);
     }
 }
 
 static void write_register(struct vcpu *vcpu, unsigned offset, uint32_t value)
 {
+    bool lvt = offset >= APIC_LVT_TIMER && offset <= APIC_LVT_ERROR;
+    if (offset < APIC_ID || (lvt && (value >> ICR_DELIVERY_SHIFT & 7) == APIC_INIT)) {
+        guest_warn("guest write of 0x%x to its local APIC at 0x%x dropped", value, offset);
+        return;
+    }
     switch (offset) {
     case APIC_ID:
-        log_warn("guest write of its APIC id (0x%x) dropped", value);
+        guest_warn("guest write of its APIC id (0x%x) dropped", value);
         return;
     case APIC_ICR_HIGH:
         vcpu->icr_high = value;
@@ -100,14 +128,11 @@ static void write_register(struct vcpu *vcpu, unsigned offset, uint32_t value)
 void lapic_write_fault(struct vcpu *vcpu, const struct exit *exit)
 {
     struct insn insn;
-    uint8_t bytes[INSN_MAX];
-    unsigned n = vcpu_fetch(vcpu, bytes);
     unsigned offset = exit->fault.gpa & 0xFFF;
-    if (!n)
-        return; /* another guest CPU took the code away: fetched again, it faults as it should */
-    int length = insn_decode(bytes, n, vcpu_insn_mode(vcpu), &insn);
-    if (length < 0 || insn.size != 4 || offset % 16 || insn.class > INSN_XCHG) {
-        log_warn("write to the local APIC at 0x%x, rip 0x%lx, by an instruction not known here (%u bytes, first 0x%x): #GP", offset, vcpu->rip, n, bytes[0]);
+    int length = vcpu_decode(vcpu, &insn);
+    if (length < 0 || insn.class > INSN_XCHG || insn.size != 4 || offset % 16) {
+        guest_warn("write to the local APIC at 0x%x, rip 0x%lx, by an instruction not known here: #GP",
+                   offset, vcpu->rip);
         vcpu_inject_gp(vcpu);
         return;
     }

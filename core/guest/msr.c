@@ -1,33 +1,68 @@
-/* MSR policy. What is not listed goes to the hardware without an exit; what is outside the permission map's ranges exits and is tried here. */
+/*
+ * MSR policy. An MSR in the permission map's three ranges that is not listed here goes to the hardware
+ * without an exit. One outside of them does not exist for the guest: AMD defines none there, and what a
+ * hypervisor below us defines would reach past our nested tables.
+ */
 #include "core/guest/policy.h"
-#include "core/x86/apic.h"
+#include "core/limit.h"
 #include "core/x86/asm.h"
-#include "core/x86/trap.h"
 
-static const struct trapped_msr msrs[] = {
-    {MSR_APIC_BASE, false, true},   /* the local APIC stays where and how it is: guest/lapic.c depends on it */
-    {MSR_BIOS_UPDATE, false, true}, /* microcode: ignored */
-    {MSR_PATCH_LOADER, false, true},
-    {MSR_EFER, true, true}, /* SVME is ours */
-    {MSR_VM_CR, true, true},
-    {MSR_VM_HSAVE_PA, true, true},
+/* How writes of the trapped ones end. */
+enum treatment { REFUSE, IGNORE, OWN };
+
+static const struct {
+    struct trapped_msr msr;
+    enum treatment write;
+} table[] = {
+    {{MSR_TSC, false, true}, OWN}, /* moves the guest's clock, not the log's */
+    {{MSR_TSC_ADJUST, true, true}, OWN},
+    {{MSR_APIC_BASE, false, true},
+     OWN},                         /* the local APIC stays where and how it is: guest/lapic.c depends on it */
+    {{MSR_EFER, true, true}, OWN}, /* SVME is ours */
+    {{MSR_KVM_WALL_CLOCK, true, true}, REFUSE},
+    {{MSR_KVM_SYSTEM_TIME, true, true}, REFUSE},
+    {{MSR_VM_CR, true, true}, REFUSE},
+    {{MSR_VM_HSAVE_PA, true, true}, REFUSE},
+    {{MSR_SVM_KEY, true, true}, REFUSE},
+    {{MSR_BIOS_UPDATE, false, true}, IGNORE}, /* microcode */
+    {{MSR_PATCH_LOADER, false, true}, IGNORE},
+    /* What says where DRAM, MMIO and SMRAM are: a change could put the hypervisor's memory elsewhere. */
+    {{MSR_SYSCFG, false, true}, IGNORE},
+    {{MSR_IORR_BASE0, false, true}, IGNORE},
+    {{MSR_IORR_MASK0, false, true}, IGNORE},
+    {{MSR_IORR_BASE1, false, true}, IGNORE},
+    {{MSR_IORR_MASK1, false, true}, IGNORE},
+    {{MSR_TOP_MEM, false, true}, IGNORE},
+    {{MSR_TOP_MEM2, false, true}, IGNORE},
+    {{MSR_SMM_BASE, false, true}, IGNORE},
+    {{MSR_SMM_ADDR, false, true}, IGNORE},
+    {{MSR_SMM_MASK, false, true}, IGNORE},
 };
 
-const struct trapped_msr *policy_msr(unsigned i) { return i < sizeof msrs / sizeof *msrs ? &msrs[i] : NULL; }
+const struct trapped_msr *policy_msr(unsigned i)
+{
+    return i < sizeof table / sizeof *table ? &table[i].msr : NULL;
+}
+
+static void refuse(struct vcpu *vcpu, const char *what)
+{
+    log_debug("%s 0x%x: #GP", what, (uint32_t)vcpu->gpr[REG_RCX]);
+    vcpu_inject_gp(vcpu);
+}
 
 void policy_msr_read(struct vcpu *vcpu, const struct exit *exit)
 {
     uint32_t msr = (uint32_t)vcpu->gpr[REG_RCX];
     uint64_t value;
-    if (msr == MSR_EFER) {
+    if (msr == MSR_EFER)
         value = vcpu_get(vcpu, REG_EFER);
-    } else if (msr == MSR_VM_CR || msr == MSR_VM_HSAVE_PA || !msr_read_safe(msr, &value)) {
-        log_debug("rdmsr 0x%x: #GP", msr);
-        vcpu_inject_gp(vcpu);
+    else if (msr == MSR_TSC_ADJUST)
+        value = vcpu->tsc_adjust;
+    else {
+        refuse(vcpu, "rdmsr");
         return;
     }
-    if (vcpu_skip(vcpu, exit))
-        return;
+    vcpu_skip(vcpu, exit);
     vcpu->gpr[REG_RAX] = (uint32_t)value;
     vcpu->gpr[REG_RDX] = value >> 32;
 }
@@ -36,8 +71,9 @@ void policy_msr_read(struct vcpu *vcpu, const struct exit *exit)
 static uint64_t efer_allowed(void)
 {
     struct cpuid f = cpuid(0x80000001, 0);
-    return EFER_LMA | (f.edx & 1u << 11 ? EFER_SCE : 0) | (f.edx & 1u << 20 ? EFER_NXE : 0) | (f.edx & 1u << 25 ? EFER_FFXSR : 0) |
-           (f.edx & 1u << 29 ? EFER_LME : 0) | (f.ecx & 1u << 17 ? EFER_TCE : 0);
+    return EFER_LMA | (f.edx & 1u << 11 ? EFER_SCE : 0) | (f.edx & 1u << 20 ? EFER_NXE : 0) |
+           (f.edx & 1u << 25 ? EFER_FFXSR : 0) | (f.edx & 1u << 29 ? EFER_LME : 0) |
+           (f.ecx & 1u << 17 ? EFER_TCE : 0);
 }
 
 static bool write_efer(struct vcpu *vcpu, uint64_t value)
@@ -45,29 +81,32 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
     uint64_t old = vcpu_get(vcpu, REG_EFER);
     if (value & ~efer_allowed() || ((value ^ old) & EFER_LME && vcpu_get(vcpu, REG_CR0) & CR0_PG))
         return false;
-    vcpu_set(vcpu, REG_EFER, (value & ~(uint64_t)EFER_LMA) | (old & EFER_LMA)); /* LMA follows LME and PG, by the CPU */
+    vcpu_set(vcpu, REG_EFER,
+             (value & ~(uint64_t)EFER_LMA) | (old & EFER_LMA)); /* LMA follows LME and PG, by the CPU */
     vcpu->flush = true; /* NXE changes what cached translations mean */
     return true;
 }
 
-static bool write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+static bool write_own(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     switch (msr) {
     case MSR_EFER:
         return write_efer(vcpu, value);
-    case MSR_APIC_BASE:
-        if (value != rdmsr(MSR_APIC_BASE))
-            log_warn("guest tries to move or switch its local APIC: IA32_APIC_BASE = 0x%lx, refused", value);
-        return value == rdmsr(MSR_APIC_BASE);
-    case MSR_BIOS_UPDATE:
-    case MSR_PATCH_LOADER:
-        log_info("microcode update by the guest ignored");
+    case MSR_TSC: { /* either changes both (SDM vol. 3, 18.17.3) */
+        uint64_t offset = value - rdtsc();
+        vcpu->tsc_adjust += offset - vcpu->tsc_offset;
+        vcpu->tsc_offset = offset;
         return true;
-    case MSR_VM_CR:
-    case MSR_VM_HSAVE_PA:
-        return false;
-    default:
-        return msr_write_safe(msr, value);
+    }
+    case MSR_TSC_ADJUST:
+        vcpu->tsc_offset += value - vcpu->tsc_adjust;
+        vcpu->tsc_adjust = value;
+        return true;
+    default: /* MSR_APIC_BASE */
+        if (value != rdmsr(MSR_APIC_BASE))
+            guest_warn("guest tries to move or switch its local APIC: IA32_APIC_BASE = 0x%lx, refused",
+                       value);
+        return value == rdmsr(MSR_APIC_BASE);
     }
 }
 
@@ -75,10 +114,15 @@ void policy_msr_write(struct vcpu *vcpu, const struct exit *exit)
 {
     uint32_t msr = (uint32_t)vcpu->gpr[REG_RCX];
     uint64_t value = (uint32_t)vcpu->gpr[REG_RAX] | vcpu->gpr[REG_RDX] << 32;
-    if (write(vcpu, msr, value)) {
-        vcpu_skip(vcpu, exit);
-    } else {
-        log_debug("wrmsr 0x%x = 0x%lx: #GP", msr, value);
-        vcpu_inject_gp(vcpu);
+    enum treatment treatment = REFUSE;
+    for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].msr.number == msr)
+            treatment = table[i].write;
+    if (treatment == REFUSE || (treatment == OWN && !write_own(vcpu, msr, value))) {
+        refuse(vcpu, "wrmsr");
+        return;
     }
+    if (treatment == IGNORE)
+        guest_warn("guest write of MSR 0x%x ignored", msr);
+    vcpu_skip(vcpu, exit);
 }

@@ -11,8 +11,13 @@ struct trapped_msr {
 /* The i-th MSR whose accesses exit; NULL behind the last. */
 const struct trapped_msr *policy_msr(unsigned i);
 
-/* Ports that exit: the log's UART, and the ACPI power control, so that the log is whole before the power goes. */
-void policy_set_ports(uint16_t uart, uint16_t pm1a_control);
+/* Which ports exit, apart from those of the A20 gate (io.c). */
+struct policy_ports {
+    uint16_t uart;                       /* the log's */
+    uint16_t pm1a_control, pm1b_control; /* ACPI power control; 0: none */
+    uint8_t s5_type;                     /* SLP_TYP of power-off */
+};
+void policy_set_ports(const struct policy_ports *ports);
 bool policy_port_trapped(uint16_t port);
 
 /* Exit handlers (exit.c's table). */

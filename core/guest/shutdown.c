@@ -5,7 +5,13 @@
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
 
-enum { RESET_CONTROL = 0xCF9, RESET_HARD = 0x06, KEYBOARD_COMMAND = 0x64, KEYBOARD_PULSE_RESET = 0xFE, SETTLE_US = 50000 };
+enum {
+    RESET_CONTROL = 0xCF9,
+    RESET_HARD = 0x06,
+    KEYBOARD_COMMAND = 0x64,
+    KEYBOARD_PULSE_RESET = 0xFE,
+    SETTLE_US = 50000
+};
 
 void shutdown_reset(struct vcpu *vcpu)
 {
@@ -18,6 +24,7 @@ void shutdown_reset(struct vcpu *vcpu)
     clock_delay_us(SETTLE_US);
     outb(KEYBOARD_COMMAND, KEYBOARD_PULSE_RESET);
     clock_delay_us(SETTLE_US);
-    log_error("no reset works here: the guest stays shut down");
+    log_error("no reset works here: this CPU of the guest stays shut down");
     quiesce_end(vcpu);
+    atomic_store(&vcpu->cpu->guest_init, 1); /* it waits for a SIPI, as after INIT */
 }

@@ -4,7 +4,8 @@
 
 #include "core/vcpu.h"
 
-/* Takes back what every CPU runs for the hypapp, drains the log and resets the machine. Normal context. Returns only where no reset works. */
+/* Takes back what every CPU runs for the hypapp, drains the log and resets the machine. Normal context.
+ * Returns only where no reset works. */
 void shutdown_reset(struct vcpu *vcpu);
 
 #endif

@@ -1,6 +1,7 @@
 /* See start.h. */
 #include "core/guest/start.h"
 #include "core/doorbell.h"
+#include "core/guest/lapic.h"
 #include "core/panic.h"
 #include "core/quiesce.h"
 
@@ -37,6 +38,7 @@ void start_take_init(struct vcpu *vcpu)
     atomic_store(&cpu->guest_init, 0);
     atomic_store(&cpu->guest_nmi, 0);
     backend->reset(vcpu);
+    lapic_reset(vcpu);
     log_info("INIT: waits for SIPI");
 }
 
@@ -47,7 +49,8 @@ void start_wait_sipi(struct vcpu *vcpu)
     cpu_set_phase(cpu, PHASE_WAIT_SIPI);
     for (;;) {
         uint32_t seen = atomic_load(&cpu->nmi_seen);
-        atomic_store(&cpu->guest_init, 0); /* one more INIT changes nothing; first, so that the SIPI behind it is kept */
+        atomic_store(&cpu->guest_init,
+                     0); /* one more INIT changes nothing; first, so that the SIPI behind it is kept */
         sipi = atomic_exchange(&cpu->guest_sipi, 0);
         if (sipi & SIPI_VALID)
             break;
@@ -55,7 +58,9 @@ void start_wait_sipi(struct vcpu *vcpu)
         if (!log_pump(cpu->index, PUMP_RECORDS))
             cpu_wait(&cpu->nmi_seen, seen);
     }
-    atomic_exchange(&cpu->state, CPU_RUNNING); /* D: then the boundary looks at request; pairs with C in quiesce.c */
+    atomic_store(&cpu->guest_nmi, 0); /* NMIs to a CPU in this state are dropped */
+    atomic_exchange(&cpu->state,
+                    CPU_RUNNING); /* D: then the boundary looks at request; pairs with C in quiesce.c */
     cpu_set_phase(cpu, PHASE_BOUNDARY);
     backend->set_sipi(vcpu, (uint8_t)sipi);
     log_info("SIPI: starts at 0x%x", (sipi & 0xFFu) << 12);

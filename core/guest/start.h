@@ -1,10 +1,13 @@
 /*
- * INIT and SIPI of the guest's CPUs. Both are words in the target's mail box; the target acts at its boundary.
+ * INIT and SIPI of the guest's CPUs. Both are words in the target's mail box; the target acts at its
+ * boundary.
  *
- *   sender of INIT:  guest_sipi = 0, guest_init = 1, ring        sender of SIPI: if guest_init or WAIT_SIPI: guest_sipi = vector, ring
- *   target:          state = WAIT_SIPI, then guest_init = 0; wait for guest_sipi; state = RUNNING by an exchange, then look at its requests again
+ *   sender of INIT:  guest_sipi = 0, guest_init = 1, ring        sender of SIPI: if guest_init or WAIT_SIPI:
+ * guest_sipi = vector, ring target:          state = WAIT_SIPI, then guest_init = 0; wait for guest_sipi;
+ * state = RUNNING by an exchange, then look at its requests again
  *
- * The state is set before guest_init is cleared, so that a SIPI right behind an INIT never finds both unset. The exchange pairs with quiesce.c's fence (D, C).
+ * The state is set before guest_init is cleared, so that a SIPI right behind an INIT never finds both unset.
+ * The exchange pairs with quiesce.c's fence (D, C).
  */
 #ifndef CORE_GUEST_START_H
 #define CORE_GUEST_START_H

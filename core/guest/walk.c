@@ -125,6 +125,8 @@ int guest_translate(const struct guest_space *space, uint64_t gva, struct guest_
     /* Canonical: bits 63:47 are all alike. */
     if (space->long_mode && (gva & BITS(63, 47)) != 0 && (gva & BITS(63, 47)) != BITS(63, 47))
         return -E_FAULT;
+    if (space->la57 && space->long_mode)
+        return -E_FAULT;
     return walk_64(space, gva, page);
 }
 

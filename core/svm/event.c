@@ -1,14 +1,18 @@
 /*
  * Events into the guest, and the guest's NMI mask.
  *
- * SVM (without the virtual-NMI feature) does not block NMIs after it has injected one (APM vol. 2, 15.20, 15.21.7), so the mask is kept here:
+ * SVM (without the virtual-NMI feature) does not block NMIs after it has injected one (APM vol.
+ * 2, 15.20, 15.21.7), so the mask is kept here:
  *
- *   NMI_OPEN --inject, intercept IRET--> NMI_IN_HANDLER --IRET exit (it comes before the IRET)--> NMI_AT_IRET --RIP has moved--> NMI_OPEN
+ *   NMI_OPEN --inject, intercept IRET--> NMI_IN_HANDLER --IRET exit (it comes before the IRET)--> NMI_AT_IRET
+ * --RIP has moved--> NMI_OPEN
  *
- * An NMI that waits (cpu->guest_nmi, one as in a CPU's latch) is injected at the next entry at which nothing is in its way:
+ * An NMI that waits (cpu->guest_nmi, one as in a CPU's latch) is injected at the next entry at which nothing
+ * is in its way:
  * - in the handler: the IRET exit will come;
- * - at the IRET, or in an interrupt shadow (which may be that of MOV SS): one instruction is stepped over with TF. While stepping, every exception exits,
- *   so that a faulting IRET, which ends the blocking as well, does not leak TF into a frame of the guest;
+ * - at the IRET, or in an interrupt shadow (which may be that of MOV SS): one instruction is stepped over
+ * with TF. While stepping, every exception exits, so that a faulting IRET, which ends the blocking as well,
+ * does not leak TF into a frame of the guest;
  * - another event goes first: a doorbell to ourselves, pending at VMRUN, exits right behind its delivery.
  */
 #include "core/cpu.h"
@@ -22,16 +26,20 @@ void svm_update_intercepts(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = vmcb_of(vcpu);
     /* #UD: VMCALL, the other vendor's hypercall, raises it here. */
-    vmcb->intercept_exceptions = vcpu->exceptions_intercepted || vcpu->stepping ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD;
-    vmcb->intercept_misc1 = INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CPUID | INTERCEPT_INVLPGA | INTERCEPT_IO | INTERCEPT_MSR | INTERCEPT_SHUTDOWN |
-                            (vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0) |
-                            (log_backlog(vcpu->cpu->index) ? INTERCEPT_HLT : 0); /* idle time is for the log, while it has any */
+    vmcb->intercept_exceptions =
+        vcpu->exceptions_intercepted || vcpu->stepping ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD;
+    vmcb->intercept_misc1 =
+        INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_INVLPGA | INTERCEPT_IO |
+        INTERCEPT_MSR | INTERCEPT_SHUTDOWN | (vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0) |
+        /* Idle time is for the log, while it has any; and HLT is stepped over by skipping it. */
+        (vcpu->stepping || log_backlog(vcpu->cpu->index) ? INTERCEPT_HLT : 0);
 }
 
 static uint64_t encode(const struct event *event)
 {
-    static const uint8_t types[] = {
-        [EVENT_INTERRUPT] = SVM_EVENT_INTR, [EVENT_NMI] = SVM_EVENT_NMI, [EVENT_EXCEPTION] = SVM_EVENT_EXCEPTION, [EVENT_SOFTWARE] = SVM_EVENT_SOFTWARE};
+    static const uint8_t types[] = {[EVENT_INTERRUPT] = SVM_EVENT_INTR,
+                                    [EVENT_NMI] = SVM_EVENT_NMI,
+                                    [EVENT_EXCEPTION] = SVM_EVENT_EXCEPTION};
     return SVM_EVENT_VALID | event->vector | (uint64_t)types[event->type] << SVM_EVENT_TYPE_SHIFT |
            (event->has_error ? SVM_EVENT_ERROR_VALID | (uint64_t)event->error_code << 32 : 0);
 }
@@ -41,9 +49,10 @@ static void start_step(struct vcpu *vcpu)
     vcpu->stepping = true;
     vcpu->step_rip = vcpu->rip;
     vcpu->step_flags = vcpu->rflags;
-    vcpu->rflags |= RFLAGS_TF;
+    vcpu->rflags |= RFLAGS_TF | RFLAGS_RF; /* RF: no instruction breakpoint ends the step */
     if (vcpu->nmi_block == NMI_AT_IRET)
-        vcpu->rflags &= ~(uint64_t)RFLAGS_IF; /* no interrupt may push the borrowed TF; IRET loads both anew */
+        vcpu->rflags &=
+            ~(uint64_t)RFLAGS_IF; /* no interrupt may push the borrowed TF; IRET loads both anew */
 }
 
 static void prepare_nmi(struct vcpu *vcpu, bool other_event)
@@ -74,12 +83,14 @@ void svm_prepare_events(struct vcpu *vcpu)
     svm_update_intercepts(vcpu);
 }
 
-/* What the exit interrupted is delivered again. A software interrupt or exception is left out: RIP still stands on its instruction. */
+/* What the exit interrupted is delivered again. A software interrupt or exception is left out: RIP still
+ * stands on its instruction. */
 static void requeue(struct vcpu *vcpu, uint64_t info)
 {
     unsigned type = info >> SVM_EVENT_TYPE_SHIFT & 7;
     uint8_t vector = (uint8_t)info;
-    vcpu->requeued = (struct event){.vector = vector, .has_error = info & SVM_EVENT_ERROR_VALID, .error_code = (uint32_t)(info >> 32)};
+    vcpu->requeued = (struct event){
+        .vector = vector, .has_error = info & SVM_EVENT_ERROR_VALID, .error_code = (uint32_t)(info >> 32)};
     if (type == SVM_EVENT_INTR)
         vcpu->requeued.type = EVENT_INTERRUPT;
     else if (type == SVM_EVENT_NMI)
@@ -88,13 +99,15 @@ static void requeue(struct vcpu *vcpu, uint64_t info)
         vcpu->requeued.type = EVENT_EXCEPTION;
 }
 
-/* The instruction was stepped over, faulted, or was only interrupted by an exit of another kind: then the next entry steps again. */
+/* The instruction was stepped over, faulted, or was only interrupted by an exit of another kind: then the
+ * next entry steps again. */
 static void finish_step(struct vcpu *vcpu, struct exit *exit)
 {
-    uint64_t borrowed = RFLAGS_TF | (vcpu->nmi_block == NMI_AT_IRET ? RFLAGS_IF : 0);
+    uint64_t borrowed = RFLAGS_TF | RFLAGS_RF | (vcpu->nmi_block == NMI_AT_IRET ? RFLAGS_IF : 0);
     bool moved = vcpu->rip != vcpu->step_rip;
     vcpu->stepping = false;
-    if (!moved || vcpu->nmi_block != NMI_AT_IRET) /* an IRET that went through has loaded the guest's own flags */
+    if (!moved ||
+        vcpu->nmi_block != NMI_AT_IRET) /* an IRET that went through has loaded the guest's own flags */
         vcpu->rflags = (vcpu->rflags & ~borrowed) | (vcpu->step_flags & borrowed);
     if (exit->reason != EXIT_EXCEPTION)
         return;

@@ -1,4 +1,5 @@
-/* What an exit says (APM vol. 2, 15.7.2 and appendix C), in the words of vcpu.h; and which MSRs and ports exit at all (15.10, 15.11). */
+/* What an exit says (APM vol. 2, 15.7.2 and appendix C), in the words of vcpu.h; and which MSRs and ports
+ * exit at all (15.10, 15.11). */
 #include "core/guest/policy.h"
 #include "core/svm/svm.h"
 #include "core/x86/asm.h"
@@ -46,17 +47,24 @@ static void decode_nested_fault(const struct vmcb *vmcb, struct exit *exit)
     exit->reason = EXIT_NESTED_FAULT;
     exit->fault.gpa = vmcb->exit_info2;
     exit->fault.table_walk = info & SVM_NPF_TABLE_WALK;
-    /* A walk of the guest's tables counts as a write; the fetch bit (it needs the host's EFER.NXE) belongs to the walk's cause then. */
-    exit->fault.access = info & SVM_NPF_FETCH && !exit->fault.table_walk ? ACCESS_EXEC : info & SVM_NPF_WRITE ? ACCESS_WRITE : ACCESS_READ;
+    /* A walk of the guest's tables counts as a write; the fetch bit (it needs the host's EFER.NXE) belongs to
+     * the walk's cause then. */
+    exit->fault.access = info & SVM_NPF_FETCH && !exit->fault.table_walk ? ACCESS_EXEC
+                         : info & SVM_NPF_WRITE                          ? ACCESS_WRITE
+                                                                         : ACCESS_READ;
 }
 
 void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
 {
     struct vmcb *vmcb = vmcb_of(vcpu);
-    /* QEMU's SYSENTER in long mode leaves CS with L and D both set, which its own VMRUN refuses; a CPU sets L alone. */
+    /* QEMU's SYSENTER in long mode leaves CS with L and D both set, which its own VMRUN refuses; a CPU sets L
+     * alone. */
     if ((vmcb->cs.attributes & (SEGMENT_LONG | SEGMENT_BIG)) == (SEGMENT_LONG | SEGMENT_BIG))
         vmcb->cs.attributes &= (uint16_t)~SEGMENT_BIG;
-    *exit = (struct exit){.reason = EXIT_UNKNOWN, .code = vmcb->exit_code, .info1 = vmcb->exit_info1, .info2 = vmcb->exit_info2};
+    *exit = (struct exit){.reason = EXIT_UNKNOWN,
+                          .code = vmcb->exit_code,
+                          .info1 = vmcb->exit_info1,
+                          .info2 = vmcb->exit_info2};
     if ((uint32_t)vmcb->exit_code == SVM_INVALID) {
         exit->reason = EXIT_ENTRY_FAILED;
         return;
@@ -84,6 +92,9 @@ void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
     case SVM_IRET:
         exit->reason = EXIT_NONE; /* svm_finish_events */
         break;
+    case SVM_INVD:
+        exit->reason = EXIT_INVD;
+        break;
     case SVM_HLT:
         exit->reason = EXIT_HLT;
         break;
@@ -103,7 +114,8 @@ void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
         decode_nested_fault(vmcb, exit);
         break;
     default:
-        if (exit->code == SVM_INVLPGA || exit->code == SVM_VMRUN || (exit->code >= SVM_VMLOAD && exit->code <= SVM_SKINIT))
+        if (exit->code == SVM_INVLPGA || exit->code == SVM_VMRUN ||
+            (exit->code >= SVM_VMLOAD && exit->code <= SVM_SKINIT))
             exit->reason = EXIT_FORBIDDEN;
     }
 }

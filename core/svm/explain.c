@@ -1,4 +1,5 @@
-/* Why VMRUN refused (the checks of APM vol. 2, 15.5.1 that can be repeated here), and the state it refused. */
+/* Why VMRUN refused (the checks of APM vol. 2, 15.5.1 that can be repeated here), and the state it refused.
+ */
 #include "core/svm/svm.h"
 #include "core/x86/asm.h"
 #include "log/log.h"
@@ -31,10 +32,11 @@ void svm_explain(struct vcpu *vcpu, const struct exit *exit)
     const struct vmcb *v = vmcb_of(vcpu);
     if (exit->reason == EXIT_ENTRY_FAILED)
         log_error("VMRUN refused the guest's state: %s", broken_rule(v));
-    log_error("  exit 0x%lx info1 0x%lx info2 0x%lx interrupted 0x%lx injected 0x%lx", exit->code, exit->info1, exit->info2, v->exit_interrupt_info,
-              v->event_injection);
-    log_error("  cs:rip 0x%x:0x%lx rflags 0x%lx cr0 0x%lx cr2 0x%lx cr3 0x%lx cr4 0x%lx efer 0x%lx cpl %u", v->cs.selector, v->rip, v->rflags, v->cr0,
-              v->cr2, v->cr3, v->cr4, v->efer, v->cpl);
-    log_error("  rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx rsp 0x%lx rbp 0x%lx", vcpu->gpr[REG_RAX], vcpu->gpr[REG_RBX],
-              vcpu->gpr[REG_RCX], vcpu->gpr[REG_RDX], vcpu->gpr[REG_RSI], vcpu->gpr[REG_RDI], v->rsp, vcpu->gpr[REG_RBP]);
+    log_error("  exit 0x%lx info1 0x%lx info2 0x%lx interrupted 0x%lx injected 0x%lx", exit->code,
+              exit->info1, exit->info2, v->exit_interrupt_info, v->event_injection);
+    log_error("  cs:rip 0x%x:0x%lx rflags 0x%lx cr0 0x%lx cr2 0x%lx cr3 0x%lx cr4 0x%lx efer 0x%lx cpl %u",
+              v->cs.selector, v->rip, v->rflags, v->cr0, v->cr2, v->cr3, v->cr4, v->efer, v->cpl);
+    log_error("  rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx rsp 0x%lx rbp 0x%lx",
+              vcpu->gpr[REG_RAX], vcpu->gpr[REG_RBX], vcpu->gpr[REG_RCX], vcpu->gpr[REG_RDX],
+              vcpu->gpr[REG_RSI], vcpu->gpr[REG_RDI], v->rsp, vcpu->gpr[REG_RBP]);
 }

@@ -1,16 +1,31 @@
 /*
- * The SVM backend: one guest, nested paging, no interception that is not needed. The guest owns interrupts (no INTR intercept, no virtual masking, so its
- * RFLAGS.IF and TPR are the real ones), the FPU and XCR0 (the hypervisor uses neither; XSETBV is not intercepted), debug registers 0 to 3, and MTRRs.
- * Chapters are of APM vol. 2.
+ * The SVM backend: one guest, nested paging, no interception that is not needed. The guest owns interrupts
+ * (no INTR intercept, no virtual masking, so its RFLAGS.IF and TPR are the real ones), the FPU and XCR0 (the
+ * hypervisor uses neither; XSETBV is not intercepted), debug registers 0 to 3, and MTRRs. Chapters are of APM
+ * vol. 2.
  */
 #include "core/svm/svm.h"
 #include "core/cpu.h"
 #include "core/memory.h"
 #include "core/view.h"
 #include "core/x86/asm.h"
+#include "core/x86/trap.h"
 
-enum { CPUID_SVM = 1 << 2, CPUID_NPT = 1 << 0, VM_CR_SVMDIS = 1 << 4 };
-enum { RESET_CS_SELECTOR = 0xF000, ATTR_CODE = 0x9B, ATTR_DATA = 0x93, ATTR_LDT = 0x82, ATTR_TSS = 0x8B, ATTR_FLAT32 = 0xC00 };
+enum {
+    CPUID_SVM = 1 << 2,
+    CPUID_NPT = 1 << 0,
+    VM_CR_R_INIT = 1 << 1,
+    VM_CR_DIS_A20M = 1 << 2,
+    VM_CR_SVMDIS = 1 << 4
+};
+enum {
+    RESET_CS_SELECTOR = 0xF000,
+    ATTR_CODE = 0x9B,
+    ATTR_DATA = 0x93,
+    ATTR_LDT = 0x82,
+    ATTR_TSS = 0x8B,
+    ATTR_FLAT32 = 0xC00
+};
 #define RESET_CR0 (CR0_NW | CR0_CD | CR0_ET)
 #define RESET_PAT 0x0007040600070406ull
 enum { RESET_DR6 = 0xFFFF0FF0u, RESET_DR7 = 0x400 };
@@ -25,17 +40,22 @@ static const char *probe(void)
 {
     uint32_t max = cpuid(0x80000000, 0).eax;
     if (max < 0x8000000A || !(cpuid(0x80000001, 0).ecx & CPUID_SVM))
-        return "this CPU has neither SVM nor VMX offered to us: run on an AMD CPU with SVM (QEMU: -cpu EPYC,+svm,+npt)";
+        return "this CPU has neither SVM nor VMX offered to us: run on an AMD CPU with SVM (QEMU: -cpu "
+               "EPYC,+svm,+npt)";
     if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
         return "SVM is disabled by the firmware (VM_CR.SVMDIS): turn SVM on in its setup";
     struct cpuid svm = cpuid(0x8000000A, 0);
     if (!(svm.edx & CPUID_NPT))
-        return "this CPU has SVM but no nested paging (CPUID 8000000A EDX bit 0): use one that has (QEMU: +npt)";
+        return "this CPU has SVM but no nested paging (CPUID 8000000A EDX bit 0): use one that has (QEMU: "
+               "+npt)";
     asids = svm.ebx;
     return asids < 3 ? "this CPU has fewer than 3 ASIDs: use another" : NULL;
 }
 
-static unsigned address_spaces(void) { return asids; }
+static unsigned address_spaces(void)
+{
+    return asids;
+}
 
 static int cpu_start(struct vcpu *vcpu)
 {
@@ -48,7 +68,8 @@ static int cpu_start(struct vcpu *vcpu)
     vmcb->iopm = (uint64_t)svm_iopm;
     vmcb->msrpm = (uint64_t)svm_msrpm;
     vmcb->nested_enable = SVM_NESTED_ENABLE;
-    vmcb->intercept_misc2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT;
+    vmcb->intercept_misc2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
+                            INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT;
     vcpu->flush = true;
     return 0;
 }
@@ -58,11 +79,15 @@ static void cpu_enable(struct vcpu *vcpu)
 {
     uint64_t host = host_vmcb[vcpu->cpu->index];
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    /* A physical INIT becomes #SX (15.28), and no A20 gate masks our addresses. QEMU and Bochs have neither
+     * bit. */
+    wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
     wrmsr(MSR_VM_HSAVE_PA, host + PAGE_SIZE);
     __asm__ volatile("vmsave %0" ::"a"(host) : "memory");
 }
 
-static void set_segment(struct vmcb_segment *s, uint16_t selector, uint64_t base, uint32_t limit, uint16_t attributes)
+static void set_segment(struct vmcb_segment *s, uint16_t selector, uint64_t base, uint32_t limit,
+                        uint16_t attributes)
 {
     *s = (struct vmcb_segment){selector, attributes, limit, base};
 }
@@ -73,6 +98,8 @@ static void set_data_segments(struct vmcb *vmcb, uint16_t selector, uint32_t lim
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         set_segment(all[i], selector, 0, limit, attributes);
 }
+
+static void write_register(struct vcpu *vcpu, enum reg reg, uint64_t value);
 
 /* Table 14-1: state after INIT. The FPU, MTRRs and machine-check registers are kept, as INIT keeps them. */
 static void reset(struct vcpu *vcpu)
@@ -99,8 +126,9 @@ static void reset(struct vcpu *vcpu)
     vmcb->dr6 = RESET_DR6;
     vmcb->dr7 = RESET_DR7;
     vmcb->cpl = 0;
-    vmcb->interrupt_shadow = vmcb->event_injection = vmcb->debugctl = 0;
+    vmcb->interrupt_shadow = vmcb->event_injection = 0;
     vmcb->pat = RESET_PAT;
+    write_register(vcpu, REG_DEBUGCTL, 0);
     svm_update_intercepts(vcpu);
 }
 
@@ -119,26 +147,38 @@ static void set_protected(struct vcpu *vcpu, uint16_t cs, uint16_t ds, uint32_t 
     vcpu->rip = entry;
 }
 
-static void set_gdt(struct vcpu *vcpu, uint64_t base, uint16_t limit) { set_segment(&vmcb_of(vcpu)->gdtr, 0, base, limit, 0); }
+static void set_gdt(struct vcpu *vcpu, uint64_t base, uint16_t limit)
+{
+    set_segment(&vmcb_of(vcpu)->gdtr, 0, base, limit, 0);
+}
 
-static void close_nmis(void) { __asm__ volatile("clgi" ::: "memory"); }
+static void close_nmis(void)
+{
+    __asm__ volatile("clgi" ::: "memory");
+}
 /* What is pending is delivered to the host's vector 2 here, one instruction behind STGI. */
-static void open_nmis(void) { __asm__ volatile("stgi\n\tnop" ::: "memory"); }
+static void open_nmis(void)
+{
+    __asm__ volatile("stgi\n\tnop" ::: "memory");
+}
 
 static void enter(struct vcpu *vcpu, struct exit *exit)
 {
     struct vmcb *vmcb = vmcb_of(vcpu);
     svm_prepare_events(vcpu);
-    /* Behind the last look at the mail box: an edit after this sample comes with a stop of this CPU, or finds it in wait-for-SIPI. */
+    /* Behind the last look at the mail box: an edit after this sample comes with a stop of this CPU, or finds
+     * it in wait-for-SIPI. */
     uint64_t generation = atomic_load(&view_generation);
     bool flush = vcpu->flush || generation != vcpu->seen_generation;
-    vmcb->tlb_control = flush ? SVM_TLB_FLUSH_ALL : 0; /* 15.16.2; QEMU flushes at every VMRUN and would not show its absence */
+    vmcb->tlb_control = flush ? SVM_TLB_FLUSH_ALL
+                              : 0; /* 15.16.2; QEMU flushes at every VMRUN and would not show its absence */
     vmcb->asid = vcpu->view->asid;
     vmcb->nested_cr3 = vcpu->view->root;
     vmcb->rax = vcpu->gpr[REG_RAX];
     vmcb->rsp = vcpu->gpr[REG_RSP];
     vmcb->rip = vcpu->rip;
     vmcb->rflags = vcpu->rflags;
+    vmcb->tsc_offset = vcpu->tsc_offset;
 
     svm_enter(vcpu, (uint64_t)vmcb, host_vmcb[vcpu->cpu->index]);
 
@@ -172,8 +212,6 @@ static uint64_t *field(struct vcpu *vcpu, enum reg reg)
         return &vmcb->dr6;
     case REG_DR7:
         return &vmcb->dr7;
-    case REG_DEBUGCTL:
-        return &vmcb->debugctl;
     case REG_SYSENTER_CS:
         return &vmcb->sysenter_cs;
     default:
@@ -185,13 +223,20 @@ static uint64_t read_register(struct vcpu *vcpu, enum reg reg)
 {
     if (reg == REG_CPL)
         return vmcb_of(vcpu)->cpl;
+    if (reg == REG_DEBUGCTL) { /* not switched without LBR virtualisation: the MSR itself holds the guest's */
+        uint64_t value;
+        return msr_read_safe(MSR_DEBUGCTL, &value) ? value : 0;
+    }
     uint64_t value = *field(vcpu, reg);
     return reg == REG_EFER ? value & ~(uint64_t)EFER_SVME : value;
 }
 
 static void write_register(struct vcpu *vcpu, enum reg reg, uint64_t value)
 {
-    *field(vcpu, reg) = reg == REG_EFER ? value | EFER_SVME : value;
+    if (reg == REG_DEBUGCTL)
+        msr_write_safe(MSR_DEBUGCTL, value);
+    else
+        *field(vcpu, reg) = reg == REG_EFER ? value | EFER_SVME : value;
 }
 
 static void read_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)
@@ -200,13 +245,20 @@ static void read_segment(struct vcpu *vcpu, enum segment_name name, struct segme
     *out = (struct segment){s->selector, s->attributes, s->limit, s->base};
 }
 
-static void clear_shadow(struct vcpu *vcpu) { vmcb_of(vcpu)->interrupt_shadow &= ~(uint64_t)SVM_SHADOW; }
+static void clear_shadow(struct vcpu *vcpu)
+{
+    vmcb_of(vcpu)->interrupt_shadow &= ~(uint64_t)SVM_SHADOW;
+}
 
 static uint64_t nested_leaf(uint64_t address, unsigned prot, bool large)
 {
-    return address | NPT_P | NPT_U | (prot & ACCESS_WRITE ? NPT_W : 0) | (prot & ACCESS_EXEC ? 0 : NPT_NX) | (large ? NPT_LARGE : 0);
+    return address | NPT_P | NPT_U | (prot & ACCESS_WRITE ? NPT_W : 0) | (prot & ACCESS_EXEC ? 0 : NPT_NX) |
+           (large ? NPT_LARGE : 0);
 }
-static uint64_t nested_table(uint64_t address) { return address | NPT_P | NPT_W | NPT_U; }
+static uint64_t nested_table(uint64_t address)
+{
+    return address | NPT_P | NPT_W | NPT_U;
+}
 static unsigned nested_prot(uint64_t entry)
 {
     if (!(entry & NPT_P))

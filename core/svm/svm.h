@@ -6,7 +6,10 @@
 #include "core/vcpu.h"
 
 /* The backend's part of a vcpu, one page each. */
-static inline struct vmcb *vmcb_of(const struct vcpu *vcpu) { return vcpu->hw; }
+static inline struct vmcb *vmcb_of(const struct vcpu *vcpu)
+{
+    return vcpu->hw;
+}
 
 /* Reads the exit out of the VMCB (svm/exit.c). */
 void svm_decode_exit(struct vcpu *vcpu, struct exit *exit);

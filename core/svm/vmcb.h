@@ -1,4 +1,5 @@
-/* The virtual machine control block (APM vol. 2, appendix B) and the numbers that go into it (15.9 to 15.25, appendix C). */
+/* The virtual machine control block (APM vol. 2, appendix B) and the numbers that go into it (15.9 to 15.25,
+ * appendix C). */
 #ifndef CORE_SVM_VMCB_H
 #define CORE_SVM_VMCB_H
 
@@ -58,6 +59,7 @@ enum intercept_misc1 {
     INTERCEPT_INIT = 1 << 3,
     INTERCEPT_CPUID = 1 << 18,
     INTERCEPT_IRET = 1 << 20,
+    INTERCEPT_INVD = 1 << 22,
     INTERCEPT_HLT = 1 << 24,
     INTERCEPT_INVLPGA = 1 << 26,
     INTERCEPT_IO = 1 << 27,
@@ -81,6 +83,7 @@ enum svm_exit {
     SVM_INIT = 0x63,
     SVM_CPUID = 0x72,
     SVM_IRET = 0x74,
+    SVM_INVD = 0x76,
     SVM_HLT = 0x78,
     SVM_INVLPGA = 0x7A,
     SVM_IO = 0x7B,
@@ -95,14 +98,20 @@ enum svm_exit {
 /* VMEXIT_INVALID is -1; QEMU 7.2 stores 32 bits of it. */
 #define SVM_INVALID 0xFFFFFFFFu
 
-enum svm_io { SVM_IO_IN = 1 << 0, SVM_IO_STRING = 1 << 2, SVM_IO_REP = 1 << 3, SVM_IO_SIZE_SHIFT = 4, SVM_IO_PORT_SHIFT = 16 };
-enum svm_npf { SVM_NPF_PRESENT = 1 << 0, SVM_NPF_WRITE = 1 << 1, SVM_NPF_FETCH = 1 << 4 };
+enum svm_io {
+    SVM_IO_IN = 1 << 0,
+    SVM_IO_STRING = 1 << 2,
+    SVM_IO_REP = 1 << 3,
+    SVM_IO_SIZE_SHIFT = 4,
+    SVM_IO_PORT_SHIFT = 16
+};
+enum svm_npf { SVM_NPF_WRITE = 1 << 1, SVM_NPF_FETCH = 1 << 4 };
 #define SVM_NPF_TABLE_WALK (1ull << 33)
 
 /* EVENTINJ and EXITINTINFO, 15.20. */
 enum svm_event { SVM_EVENT_TYPE_SHIFT = 8, SVM_EVENT_ERROR_VALID = 1 << 11 };
 #define SVM_EVENT_VALID (1ull << 31)
-enum svm_event_type { SVM_EVENT_INTR = 0, SVM_EVENT_NMI = 2, SVM_EVENT_EXCEPTION = 3, SVM_EVENT_SOFTWARE = 4 };
+enum svm_event_type { SVM_EVENT_INTR = 0, SVM_EVENT_NMI = 2, SVM_EVENT_EXCEPTION = 3 };
 
 enum { SVM_TLB_FLUSH_ALL = 1, SVM_SHADOW = 1, SVM_NESTED_ENABLE = 1 };
 

@@ -30,7 +30,13 @@ struct madt {
 } __attribute__((packed));
 
 enum madt_type { MADT_LOCAL_APIC = 0, MADT_LOCAL_X2APIC = 9 };
-enum { MADT_ENABLED = 1, FADT_PM1A_CONTROL = 64, MAX_TABLE = 1 << 20 };
+enum {
+    MADT_ENABLED = 1,
+    FADT_DSDT = 40,
+    FADT_PM1A_CONTROL = 64,
+    FADT_PM1B_CONTROL = 68,
+    MAX_TABLE = 1 << 20
+};
 
 static bool sums_to_zero(const void *p, size_t n)
 {
@@ -71,7 +77,8 @@ static const struct header *find_table(const struct rsdp *rsdp, const char *sign
         uint64_t address = 0;
         memcpy(&address, entry, size);
         const struct header *table = (const void *)address;
-        if (table && !memcmp(table->signature, signature, 4) && table->length <= MAX_TABLE && sums_to_zero(table, table->length))
+        if (table && !memcmp(table->signature, signature, 4) && table->length <= MAX_TABLE &&
+            sums_to_zero(table, table->length))
             return table;
     }
     return NULL;
@@ -81,9 +88,32 @@ static void add_cpu(struct acpi_info *info, uint32_t id, uint32_t flags)
 {
     if (!(flags & MADT_ENABLED))
         return;
+    for (unsigned i = 0; i < info->cpus && i < sizeof info->apic_ids / sizeof *info->apic_ids; i++)
+        if (info->apic_ids[i] == id)
+            return; /* listed twice, by either kind of entry */
     if (info->cpus < sizeof info->apic_ids / sizeof *info->apic_ids)
         info->apic_ids[info->cpus] = id;
     info->cpus++;
+}
+
+/* The first element of \_S5_'s package in the DSDT, found by its bytes: Name (_S5_, Package (n) {SLP_TYPa,
+   ...}) with the AML encodings of 20.2. 0xFF: not there. */
+static uint8_t find_s5(const struct header *fadt)
+{
+    enum { AML_PACKAGE = 0x12, AML_BYTE = 0x0A, NAME_SIZE = 4, PACKAGE_HEAD = 3 };
+    uint32_t address;
+    memcpy(&address, (const uint8_t *)fadt + FADT_DSDT, 4);
+    const struct header *dsdt = (const void *)(uint64_t)address;
+    if (!dsdt || dsdt->length > MAX_TABLE)
+        return 0xFF;
+    const uint8_t *end = (const uint8_t *)dsdt + dsdt->length;
+    for (const uint8_t *p = (const uint8_t *)(dsdt + 1); p + NAME_SIZE + PACKAGE_HEAD + 2 <= end; p++) {
+        if (memcmp(p, "_S5_", NAME_SIZE) || p[NAME_SIZE] != AML_PACKAGE || p[NAME_SIZE + 1] >> 6)
+            continue;
+        const uint8_t *element = p + NAME_SIZE + PACKAGE_HEAD; /* behind the package's length and count */
+        return *element == AML_BYTE ? element[1] & 7 : *element & 7;
+    }
+    return 0xFF;
 }
 
 const char *acpi_read(struct acpi_info *info)
@@ -108,9 +138,10 @@ const char *acpi_read(struct acpi_info *info)
         }
     }
     const struct header *fadt = find_table(rsdp, "FACP");
-    uint32_t port = 0;
-    if (fadt && fadt->length >= FADT_PM1A_CONTROL + 4)
-        memcpy(&port, (const uint8_t *)fadt + FADT_PM1A_CONTROL, 4);
-    info->pm1a_control = (uint16_t)port;
+    if (fadt && fadt->length >= FADT_PM1B_CONTROL + 4) {
+        memcpy(&info->pm1a_control, (const uint8_t *)fadt + FADT_PM1A_CONTROL, 2);
+        memcpy(&info->pm1b_control, (const uint8_t *)fadt + FADT_PM1B_CONTROL, 2);
+        info->s5_type = find_s5(fadt);
+    }
     return info->cpus ? NULL : "the MADT enables no CPU: check the firmware's setup";
 }

@@ -3,22 +3,33 @@
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
 
-bool apic_send(uint32_t id, uint32_t icr_low, uint32_t keep)
+bool apic_wait_idle(void)
 {
-    uint64_t deadline = rdtsc() + clock_ms(1);
+    uint64_t start = rdtsc();
     while (*apic_register(APIC_ICR_LOW) & ICR_BUSY) {
-        if (rdtsc() > deadline)
+        if (rdtsc() - start > clock_ms(1))
             return false;
         cpu_relax();
     }
-    /* What was published for the target must be visible before it is interrupted. An uncached store is not passed by earlier stores (SDM vol. 3, 8.2.2). */
+    return true;
+}
+
+bool apic_send(uint32_t id, uint32_t icr_low, uint32_t keep)
+{
+    if (!apic_wait_idle())
+        return false;
+    /* What was published for the target must be visible before it is interrupted. An uncached store is not
+     * passed by earlier stores (SDM vol. 3, 8.2.2). */
     *apic_register(APIC_ICR_HIGH) = id << 24;
     *apic_register(APIC_ICR_LOW) = icr_low;
     *apic_register(APIC_ICR_HIGH) = keep;
     return true;
 }
 
-uint32_t apic_id(void) { return *apic_register(APIC_ID) >> 24; }
+uint32_t apic_id(void)
+{
+    return *apic_register(APIC_ID) >> 24;
+}
 
 const char *apic_probe(void)
 {

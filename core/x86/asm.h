@@ -7,32 +7,94 @@
 
 /* Model-specific registers (SDM vol. 4, APM vol. 2 appendix A). */
 enum msr {
+    MSR_TSC = 0x10,
+    MSR_KVM_WALL_CLOCK = 0x11, /* KVM's old numbers */
+    MSR_KVM_SYSTEM_TIME = 0x12,
     MSR_APIC_BASE = 0x1B,
+    MSR_TSC_ADJUST = 0x3B,
     MSR_BIOS_UPDATE = 0x79,
     MSR_DEBUGCTL = 0x1D9,
-    MSR_X2APIC_FIRST = 0x800,
-    MSR_X2APIC_LAST = 0x8FF,
     MSR_EFER = 0xC0000080,
     MSR_GS_BASE = 0xC0000101,
+    MSR_SYSCFG = 0xC0010010,
+    MSR_IORR_BASE0 = 0xC0010016,
+    MSR_IORR_MASK0,
+    MSR_IORR_BASE1,
+    MSR_IORR_MASK1,
+    MSR_TOP_MEM = 0xC001001A,
+    MSR_TOP_MEM2 = 0xC001001D,
     MSR_PATCH_LOADER = 0xC0010020,
+    MSR_SMM_BASE = 0xC0010111,
+    MSR_SMM_ADDR,
+    MSR_SMM_MASK,
     MSR_VM_CR = 0xC0010114,
-    MSR_IGNNE = 0xC0010115,
     MSR_VM_HSAVE_PA = 0xC0010117,
+    MSR_SVM_KEY,
 };
 
-enum cr0 { CR0_PE = 1 << 0, CR0_MP = 1 << 1, CR0_EM = 1 << 2, CR0_TS = 1 << 3, CR0_ET = 1 << 4, CR0_WP = 1 << 16 };
+enum cr0 {
+    CR0_PE = 1 << 0,
+    CR0_MP = 1 << 1,
+    CR0_EM = 1 << 2,
+    CR0_TS = 1 << 3,
+    CR0_ET = 1 << 4,
+    CR0_WP = 1 << 16
+};
 #define CR0_NW (1u << 29)
 #define CR0_CD (1u << 30)
 #define CR0_PG (1u << 31)
-enum cr4 { CR4_PSE = 1 << 4, CR4_PAE = 1 << 5, CR4_PGE = 1 << 7, CR4_OSFXSR = 1 << 9, CR4_LA57 = 1 << 12, CR4_OSXSAVE = 1 << 18, CR4_PKE = 1 << 22 };
-enum efer { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11, EFER_SVME = 1 << 12, EFER_LMSLE = 1 << 13, EFER_FFXSR = 1 << 14, EFER_TCE = 1 << 15 };
-enum rflags { RFLAGS_FIXED = 1 << 1, RFLAGS_TF = 1 << 8, RFLAGS_IF = 1 << 9, RFLAGS_IOPL = 3 << 12, RFLAGS_RF = 1 << 16, RFLAGS_VM = 1 << 17 };
+enum cr4 {
+    CR4_PSE = 1 << 4,
+    CR4_PAE = 1 << 5,
+    CR4_PGE = 1 << 7,
+    CR4_OSFXSR = 1 << 9,
+    CR4_LA57 = 1 << 12,
+    CR4_OSXSAVE = 1 << 18,
+    CR4_PKE = 1 << 22
+};
+enum efer {
+    EFER_SCE = 1 << 0,
+    EFER_LME = 1 << 8,
+    EFER_LMA = 1 << 10,
+    EFER_NXE = 1 << 11,
+    EFER_SVME = 1 << 12,
+    EFER_LMSLE = 1 << 13,
+    EFER_FFXSR = 1 << 14,
+    EFER_TCE = 1 << 15
+};
+enum rflags {
+    RFLAGS_FIXED = 1 << 1,
+    RFLAGS_TF = 1 << 8,
+    RFLAGS_IF = 1 << 9,
+    RFLAGS_IOPL = 3 << 12,
+    RFLAGS_RF = 1 << 16,
+    RFLAGS_VM = 1 << 17
+};
 
 /* Exceptions (SDM vol. 3, 6.15). */
-enum vector { VEC_DE = 0, VEC_DB = 1, VEC_NMI = 2, VEC_BP = 3, VEC_UD = 6, VEC_NM = 7, VEC_DF = 8, VEC_TS = 10, VEC_NP = 11, VEC_SS = 12, VEC_GP = 13, VEC_PF = 14, VEC_AC = 17, VEC_MC = 18, VEC_CP = 21 };
+enum vector {
+    VEC_DE = 0,
+    VEC_DB = 1,
+    VEC_NMI = 2,
+    VEC_BP = 3,
+    VEC_UD = 6,
+    VEC_NM = 7,
+    VEC_DF = 8,
+    VEC_TS = 10,
+    VEC_NP = 11,
+    VEC_SS = 12,
+    VEC_GP = 13,
+    VEC_PF = 14,
+    VEC_AC = 17,
+    VEC_MC = 18,
+    VEC_CP = 21,
+    VEC_VC = 29,
+    VEC_SX = 30
+};
 /* Vectors that push an error code. */
-#define VECTORS_WITH_ERROR \
-    (1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC | 1u << VEC_CP)
+#define VECTORS_WITH_ERROR                                                                                   \
+    (1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF |               \
+     1u << VEC_AC | 1u << VEC_CP | 1u << VEC_VC | 1u << VEC_SX)
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
@@ -64,14 +126,17 @@ static inline uint64_t rdtsc(void)
     return (uint64_t)high << 32 | low;
 }
 
-#define DEFINE_CR(n) \
-    static inline uint64_t read_cr##n(void) \
-    { \
-        uint64_t v; \
-        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v)); \
-        return v; \
-    } \
-    static inline void write_cr##n(uint64_t v) { __asm__ volatile("mov %0, %%cr" #n ::"r"(v) : "memory"); }
+#define DEFINE_CR(n)                                                                                         \
+    static inline uint64_t read_cr##n(void)                                                                  \
+    {                                                                                                        \
+        uint64_t v;                                                                                          \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v));                                                    \
+        return v;                                                                                            \
+    }                                                                                                        \
+    static inline void write_cr##n(uint64_t v)                                                               \
+    {                                                                                                        \
+        __asm__ volatile("mov %0, %%cr" #n ::"r"(v) : "memory");                                             \
+    }
 DEFINE_CR(0)
 DEFINE_CR(2)
 DEFINE_CR(3)
@@ -84,22 +149,34 @@ static inline uint8_t inb(uint16_t port)
     __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
     return v;
 }
-static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port)); }
+static inline void outb(uint16_t port, uint8_t v)
+{
+    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
+}
 static inline uint16_t inw(uint16_t port)
 {
     uint16_t v;
     __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
     return v;
 }
-static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port)); }
+static inline void outw(uint16_t port, uint16_t v)
+{
+    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
+}
 static inline uint32_t inl(uint16_t port)
 {
     uint32_t v;
     __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
     return v;
 }
-static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port)); }
+static inline void outl(uint16_t port, uint32_t v)
+{
+    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
+}
 
-static inline void cpu_relax(void) { __asm__ volatile("pause" ::: "memory"); }
+static inline void cpu_relax(void)
+{
+    __asm__ volatile("pause" ::: "memory");
+}
 
 #endif

@@ -1,8 +1,17 @@
-/* See clock.h. PIT channel 2 counts down at 1,193,182 Hz with its gate at port 0x61; the smallest of three measurements is the one that was disturbed least. */
+/* See clock.h. PIT channel 2 counts down at 1,193,182 Hz with its gate at port 0x61; the smallest of three
+ * measurements is the one that was disturbed least. */
 #include "core/x86/clock.h"
 #include "core/x86/asm.h"
 
-enum { PIT_HZ = 1193182, PIT_CHANNEL2 = 0x42, PIT_COMMAND = 0x43, PORT_B = 0x61, PORT_B_GATE2 = 1, PORT_B_SPEAKER = 2, PORT_B_OUT2 = 0x20 };
+enum {
+    PIT_HZ = 1193182,
+    PIT_CHANNEL2 = 0x42,
+    PIT_COMMAND = 0x43,
+    PORT_B = 0x61,
+    PORT_B_GATE2 = 1,
+    PORT_B_SPEAKER = 2,
+    PORT_B_OUT2 = 0x20
+};
 enum { PIT_MODE0_CHANNEL2 = 0xB0, MEASURE_MS = 10, TRIES = 3 };
 
 uint64_t tsc_khz = 1000000; /* until measured, deadlines assume 1 GHz */

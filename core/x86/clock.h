@@ -6,7 +6,10 @@
 
 extern uint64_t tsc_khz;
 void clock_calibrate(void); /* boot, one CPU */
-static inline uint64_t clock_ms(uint64_t ms) { return ms * tsc_khz; }
+static inline uint64_t clock_ms(uint64_t ms)
+{
+    return ms * tsc_khz;
+}
 /* Spins; boot and panic only. */
 void clock_delay_us(uint64_t us);
 

@@ -1,7 +1,7 @@
 /*
- * GDT, TSS, IDT and the stacks. A CPU has four stacks: the normal one, and one each for NMI, #DF and #MC through the TSS's IST (SDM vol. 3,
- * 6.14.5). Under each lies a page that is not mapped: an overflow faults, its #PF cannot be pushed, so #DF comes on a stack of its own
- * and the report can name what overflowed.
+ * GDT, TSS, IDT and the stacks. A CPU has four stacks: the normal one, and one each for NMI, #DF and #MC
+ * through the TSS's IST (SDM vol. 3, 6.14.5). Under each lies a page that is not mapped: an overflow faults,
+ * its #PF cannot be pushed, so #DF comes on a stack of its own and the report can name what overflowed.
  */
 #include "core/memory.h"
 #include "core/x86/asm.h"
@@ -41,10 +41,10 @@ static const struct {
     const char *name;
     unsigned size;
 } stacks[STACKS] = {
-    [STACK_NORMAL] = {"normal", STACK_SIZE_NORMAL},
-    [STACK_NMI] = {"NMI", STACK_SIZE_IST},
-    [STACK_DF] = {"#DF", STACK_SIZE_IST},
-    [STACK_MC] = {"#MC", STACK_SIZE_IST},
+    [STACK_NORMAL] = {"normal", 16384},
+    [STACK_NMI] = {"NMI", 8192},
+    [STACK_DF] = {"#DF", 8192},
+    [STACK_MC] = {"#MC", 8192},
 };
 
 void traps_init(void)
@@ -83,7 +83,8 @@ int descriptors_carve(struct cpu *cpu)
     uint64_t *gdt = cpu->gdt;
     gdt[SEL_CODE / 8] = 0x00AF9A000000FFFF;
     gdt[SEL_DATA / 8] = 0x00CF92000000FFFF;
-    gdt[SEL_TSS / 8] = (sizeof *tss - 1) | (base & 0xFFFFFF) << 16 | (uint64_t)TSS_AVAILABLE << 40 | (base >> 24 & 0xFF) << 56;
+    gdt[SEL_TSS / 8] = (sizeof *tss - 1) | (base & 0xFFFFFF) << 16 | (uint64_t)TSS_AVAILABLE << 40 |
+                       (base >> 24 & 0xFF) << 56;
     gdt[SEL_TSS / 8 + 1] = base >> 32;
     return 0;
 }
@@ -109,12 +110,22 @@ void descriptors_load(struct cpu *cpu)
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);
 }
 
-const char *stack_of_guard(const struct cpu *cpu, uint64_t address)
+enum stack stack_of_guard(const struct cpu *cpu, uint64_t address)
 {
-    for (unsigned i = 0; i < STACKS; i++) {
+    enum stack i = 0;
+    for (; i < STACKS; i++) {
         uint64_t guard = cpu->stack_top[i] - stacks[i].size - PAGE_SIZE;
         if (cpu->stack_top[i] && address >= guard && address < guard + PAGE_SIZE)
-            return stacks[i].name;
+            break;
     }
-    return NULL;
+    return i;
+}
+
+const char *stack_name(enum stack stack)
+{
+    return stacks[stack].name;
+}
+size_t stack_size(enum stack stack)
+{
+    return stacks[stack].size;
 }

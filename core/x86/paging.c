@@ -1,5 +1,6 @@
-/* See paging.h. Everything is 2 MiB pages, writable and not executable, except the hypervisor's own range, which has 4 KiB pages: text is read-only and
-   executable, constants read-only. The local APIC's 2 MiB are uncached. */
+/* See paging.h. Everything is 2 MiB pages, writable and not executable, except the hypervisor's own range,
+   which has 4 KiB pages: text is read-only and executable, constants read-only. The local APIC's 2 MiB are
+   uncached. */
 #include "core/x86/paging.h"
 #include "core/hypapp.h"
 #include "core/memory.h"
@@ -32,7 +33,7 @@ int paging_init(uint64_t top)
         top = 4 * GIB;
     uint64_t gibs = (top + GIB - 1) / GIB;
     if (gibs > 512)
-        gibs = 512; /* 512 GiB: one PDPT; guest RAM above it is not offered (boot/main.c) */
+        gibs = 512; /* one PDPT; RAM above it is hidden from the guest (boot/main.c) */
     pml4 = memory_carve(PAGE_SIZE);
     uint64_t *pdpt = memory_carve(PAGE_SIZE);
     uint64_t *pd = memory_carve(gibs * PAGE_SIZE);
@@ -55,7 +56,10 @@ int paging_init(uint64_t top)
     return 0;
 }
 
-void paging_load(void) { write_cr3((uint64_t)pml4); }
+void paging_load(void)
+{
+    write_cr3((uint64_t)pml4);
+}
 
 void paging_unmap(uint64_t address)
 {

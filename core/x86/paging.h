@@ -1,4 +1,5 @@
-/* The hypervisor's own page tables: one set for all CPUs, physical address == virtual address, and no page both writable and executable. */
+/* The hypervisor's own page tables: one set for all CPUs, physical address == virtual address, and no page
+ * both writable and executable. */
 #ifndef CORE_X86_PAGING_H
 #define CORE_X86_PAGING_H
 

@@ -1,9 +1,9 @@
-; Entry stubs of the 32 exceptions, and the two places where a trap handler may move RIP: msr_read_safe and cpu_wait.
+; Entry stubs of the 32 exceptions, and the places whose RIP a trap handler may move: msr_read_safe, msr_write_safe and cpu_wait.
 
 extern trap_handle
 global trap_stubs, msr_read_safe, msr_write_safe, msr_fault, msr_read_at, msr_write_at, cpu_wait, cpu_wait_look, cpu_wait_end
 
-WITH_ERROR equ (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 17) | (1 << 21)
+WITH_ERROR equ (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 17) | (1 << 21) | (1 << 29) | (1 << 30)
 
 section .text
 bits 64

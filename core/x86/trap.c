@@ -1,6 +1,7 @@
 /*
- * What the hypervisor does about its own exceptions. NMI: notes it (doorbell.h) and returns. #GP at the two MSR accesses that may fail: their
- * callers learn it. Everything else is a bug of ours: a report that explains, and a panic.
+ * What the hypervisor does about its own exceptions. NMI: notes it (doorbell.h) and returns. #GP at the two
+ * MSR accesses that may fail: their callers learn it. Everything else is a bug of ours: a report that
+ * explains, and a panic.
  */
 #include "core/x86/trap.h"
 #include "core/doorbell.h"
@@ -10,9 +11,10 @@
 extern char msr_read_at[], msr_write_at[], msr_fault[], cpu_wait_look[], cpu_wait_end[];
 
 static const char *const names[32] = {
-    [VEC_DE] = "#DE divide error",    [VEC_DB] = "#DB debug",           [VEC_BP] = "#BP breakpoint",       [VEC_UD] = "#UD invalid opcode",
-    [VEC_NM] = "#NM no FPU",          [VEC_DF] = "#DF double fault",    [VEC_TS] = "#TS invalid TSS",      [VEC_NP] = "#NP no segment",
-    [VEC_SS] = "#SS stack segment",   [VEC_GP] = "#GP protection",      [VEC_PF] = "#PF page fault",       [VEC_AC] = "#AC alignment",
+    [VEC_DE] = "#DE divide error",   [VEC_DB] = "#DB debug",      [VEC_BP] = "#BP breakpoint",
+    [VEC_UD] = "#UD invalid opcode", [VEC_NM] = "#NM no FPU",     [VEC_DF] = "#DF double fault",
+    [VEC_TS] = "#TS invalid TSS",    [VEC_NP] = "#NP no segment", [VEC_SS] = "#SS stack segment",
+    [VEC_GP] = "#GP protection",     [VEC_PF] = "#PF page fault", [VEC_AC] = "#AC alignment",
     [VEC_MC] = "#MC machine check",
 };
 
@@ -20,6 +22,8 @@ static void nmi(struct trap_frame *frame)
 {
     struct cpu *cpu = this_cpu();
     enum log_context context = cpu->context;
+    if (context == LOG_PANIC)
+        return; /* this CPU is past all doorbells */
     cpu->context = LOG_NMI;
     doorbell_taken(cpu, frame->rip);
     if (frame->rip >= (uint64_t)cpu_wait_look && frame->rip < (uint64_t)cpu_wait_end)
@@ -32,18 +36,19 @@ static void report(const struct trap_frame *frame, enum cpu_phase phase)
 {
     struct cpu *cpu = this_cpu();
     uint64_t cr2 = read_cr2();
-    const char *stack = stack_of_guard(cpu, cr2);
-    if (frame->vector == VEC_DF && stack)
-        log_error("stack overflow: cpu%u's %s stack, %u bytes deep, at rsp 0x%lx", cpu->index, stack,
-                  (unsigned)(stack[0] == 'n' ? STACK_SIZE_NORMAL : STACK_SIZE_IST), frame->rsp);
+    enum stack which = stack_of_guard(cpu, cr2);
+    if (frame->vector == VEC_DF && which < STACKS)
+        log_error("stack overflow: cpu%u's %s stack, %u bytes deep, at rsp 0x%lx", cpu->index,
+                  stack_name(which), (unsigned)stack_size(which), frame->rsp);
     const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector] : "exception";
-    log_error("%s (vector %lu) in the hypervisor: error 0x%lx, rip %pS, cr2 0x%lx, phase %s", name, frame->vector, frame->error_code,
-              (void *)frame->rip, cr2, cpu_phase_name(phase));
-    log_error("  rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx", frame->rax, frame->rbx, frame->rcx, frame->rdx, frame->rsi,
-              frame->rdi);
-    log_error("  r8 0x%lx r9 0x%lx r10 0x%lx r11 0x%lx r12 0x%lx r13 0x%lx r14 0x%lx r15 0x%lx", frame->r8, frame->r9, frame->r10, frame->r11,
-              frame->r12, frame->r13, frame->r14, frame->r15);
-    log_error("  rsp 0x%lx rbp 0x%lx rflags 0x%lx cr3 0x%lx", frame->rsp, frame->rbp, frame->rflags, read_cr3());
+    log_error("%s (vector %lu) in the hypervisor: error 0x%lx, rip %pS, cr2 0x%lx, phase %s", name,
+              frame->vector, frame->error_code, (void *)frame->rip, cr2, cpu_phase_name(phase));
+    log_error("  rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx", frame->rax, frame->rbx,
+              frame->rcx, frame->rdx, frame->rsi, frame->rdi);
+    log_error("  r8 0x%lx r9 0x%lx r10 0x%lx r11 0x%lx r12 0x%lx r13 0x%lx r14 0x%lx r15 0x%lx", frame->r8,
+              frame->r9, frame->r10, frame->r11, frame->r12, frame->r13, frame->r14, frame->r15);
+    log_error("  rsp 0x%lx rbp 0x%lx rflags 0x%lx cr3 0x%lx", frame->rsp, frame->rbp, frame->rflags,
+              read_cr3());
 }
 
 void trap_handle(struct trap_frame *frame)
@@ -52,8 +57,13 @@ void trap_handle(struct trap_frame *frame)
         nmi(frame);
         return;
     }
-    if (frame->vector == VEC_GP && (frame->rip == (uint64_t)msr_read_at || frame->rip == (uint64_t)msr_write_at)) {
+    if (frame->vector == VEC_GP &&
+        (frame->rip == (uint64_t)msr_read_at || frame->rip == (uint64_t)msr_write_at)) {
         frame->rip = (uint64_t)msr_fault;
+        return;
+    }
+    if (frame->vector == VEC_SX) { /* a physical INIT, turned into an exception (svm/svm.c) */
+        log_error("a physical INIT came, from a device or the chipset: ignored");
         return;
     }
     enum cpu_phase phase = atomic_load_explicit(&this_cpu()->phase, memory_order_relaxed);

@@ -11,17 +11,19 @@ struct trap_frame {
 };
 
 enum stack { STACK_NORMAL, STACK_NMI, STACK_DF, STACK_MC, STACKS };
-enum { STACK_SIZE_NORMAL = 16384, STACK_SIZE_IST = 8192 };
 
-/* Stacks with a guard page under each, GDT and TSS of a CPU, carved from the boot pool. Negative: too little memory. */
+/* Stacks with a guard page under each, GDT and TSS of a CPU, carved from the boot pool. Negative: too little
+ * memory. */
 int descriptors_carve(struct cpu *cpu);
 /* On the CPU itself: its GDT, TSS, GS base and the IDT. */
 void descriptors_load(struct cpu *cpu);
 /* Fills the IDT that all CPUs share. Once. */
 void traps_init(void);
 
-/* Which of this CPU's stacks has its guard page at that address; NULL: none. */
-const char *stack_of_guard(const struct cpu *cpu, uint64_t address);
+/* Which of this CPU's stacks has its guard page at that address; STACKS: none. */
+enum stack stack_of_guard(const struct cpu *cpu, uint64_t address);
+const char *stack_name(enum stack stack);
+size_t stack_size(enum stack stack);
 
 void trap_handle(struct trap_frame *frame); /* from trap.asm */
 
