@@ -1,6 +1,6 @@
 """python3 -m decoder"""
 import sys
 
-from .cli import main
+from .commands import main
 
 sys.exit(main())

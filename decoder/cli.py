@@ -1,4 +1,4 @@
-"""The command line. `python3 -m decoder --help`."""
+"""The command `decode`, which is also the one that needs no name. `python3 -m decoder --help`."""
 from __future__ import annotations
 
 import argparse
@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence, Union
 
+from .commands import listing
 from .elf import ElfError, Finder
 from .events import Event, Note
 from .output import JsonOutput, SplitOutput, TextOutput
@@ -21,7 +22,9 @@ ME = "decoder"
 NOTHING = 2
 
 ABOUT = "Unbraids Braid's serial log: each CPU's trace off one wire, with every loss shown where it happened."
-EXAMPLES = """\
+EXAMPLES = f"""\
+commands (python3 -m decoder COMMAND --help):
+{listing()}
 examples:
   python3 -m decoder build/demo/com1.raw              a finished capture, all CPUs in the order of the wire
   python3 -m decoder --split traces capture.bin       traces/cpu0.txt and so on, traces/foreign.txt
