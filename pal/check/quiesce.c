@@ -1,6 +1,7 @@
 /*
  * quiesce COUNT: lets the hypervisor stop all CPUs COUNT times from this one, and has it confirm the number
- * by its own counters. quiesce --counters: shows these counters.
+ * by its own counters. quiesce --counters: shows these counters. quiesce --break WAY: breaks the hypervisor,
+ * to see it report: 0 stack overflow, 1 page fault, 2 invalid opcode, 3 a CPU that does not park for seconds.
  */
 #include <string.h>
 #include "../programs/programs.h"
@@ -28,11 +29,26 @@ static int show_counters(void)
     return STATUS_PASS;
 }
 
+/* Returns only where the hypervisor lives on. */
+static int break_hypervisor(const char *way)
+{
+    unsigned long long number;
+    if (parse_number(way, "WAY", &number))
+        return STATUS_USAGE;
+    if (tv_require())
+        return STATUS_FAIL;
+    return tv_call(BRAID_CALL_BREAK, (uintptr_t)number, 0, 0, 0) == 0 ? STATUS_PASS : needs_option();
+}
+
 int quiesce_program(int argc, char **argv)
 {
     unsigned long long count;
+    if (argc == 3 && !strcmp(argv[1], "--break"))
+        return break_hypervisor(argv[2]);
     if (argc != 2) {
-        fprintf(stderr, "usage: %s COUNT | --counters: stops all CPUs COUNT times, or shows the counters\n",
+        fprintf(stderr,
+                "usage: %s COUNT | --counters | --break WAY: stops all CPUs COUNT times, shows the counters, "
+                "or breaks the hypervisor\n",
                 argv[0]);
         return STATUS_USAGE;
     }
