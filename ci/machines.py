@@ -59,7 +59,7 @@ ROWS = [
     # TrustVisor: calls that work, then programs that abuse it in both widths; they say what they counted
     pals("calls-good", "test 100", *(f"test_args {kind} 20 1" for kind in range(1, 5))),
     checks("calls", kernel_args="iomem=relaxed"),
-    checks("faults"), checks("outside"), checks("threads"), checks("abandon"),
+    checks("faults"), checks("outside"), checks("threads"), pals("abandon", "abandon"),
 
     # Isolation: a signal for the program, a log line, and the machine goes on
     checks("devmem", kernel_args="iomem=relaxed"),
