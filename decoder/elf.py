@@ -13,11 +13,11 @@ from typing import Callable, Iterable, Optional, Sequence
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import NoteSection
 
 from . import wire
 from .events import LEVELS, Note
 from .formats import Site
+from .places import Places, build_id
 
 ENTRY = struct.Struct("<QQQIBB10s24s")
 SECTION = "braid_log"
@@ -39,6 +39,7 @@ class Formats:
         self.build = build
         self._table = table
         self._ranges = ranges       # (address, bytes) of .rodata, for strings that stand there
+        self._places = Places(path, build)
         self._sites: dict[int, Optional[Site]] = {}
 
     def matches(self, build: bytes) -> bool:
@@ -68,7 +69,7 @@ class Formats:
             return None
         if texts[0] is None or texts[1] is None or texts[2] is None:
             return None
-        return Site(texts[0], texts[1], texts[2], line, level, types)
+        return Site(texts[0], texts[1], texts[2], line, level, types, self._places.name)
 
     def _string(self, pointer: int) -> Optional[str]:
         for address, data in [(0, self._table)] + self._ranges:
@@ -94,14 +95,10 @@ def load(path: str) -> Formats:
 
 
 def _read(path: str, elf: ELFFile) -> Formats:
-    build = b""
+    build = build_id(elf)
     ranges = []
     for section in elf.iter_sections():
-        if isinstance(section, NoteSection):
-            for note in section.iter_notes():
-                if note["n_type"] == "NT_GNU_BUILD_ID":
-                    build = bytes.fromhex(note["n_desc"])
-        elif section.name.startswith(".rodata") and section["sh_type"] == "SHT_PROGBITS":
+        if section.name.startswith(".rodata") and section["sh_type"] == "SHT_PROGBITS":
             ranges.append((int(section["sh_addr"]), bytes(section.data())))
     table = elf.get_section_by_name(SECTION)
     if table is None:

@@ -10,10 +10,15 @@ from .records import Arg
 from .wire import TYPE_CHAR, TYPE_POINTER, TYPE_S32, TYPE_S64, TYPE_U32, TYPE_U64
 
 MISSING = "<cut>"
-_CONVERSION = re.compile(r"%([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(?:hh|h|ll|l|z|j|t)?([diuxXopcs%])")
+_CONVERSION = re.compile(r"%([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(?:hh|h|ll|l|z|j|t)?(p[SB]|[diuxXopcs%])")
 _BITS = {TYPE_S32: 32, TYPE_U32: 32, TYPE_S64: 64, TYPE_U64: 64, TYPE_POINTER: 64, TYPE_CHAR: 8}
 
 Convert = Callable[[Arg], object]
+Namer = Callable[[int, bool], str]      # a code address, and whether it is one to return to -> its name
+
+
+def no_names(address: int, returns: bool) -> str:
+    return f"{address:#x}"
 
 
 class Piece(NamedTuple):
@@ -51,14 +56,15 @@ class Site:
     __slots__ = ("file", "function", "line", "level", "format", "types",
                  "_pieces", "_tail", "_whole", "_converts")
 
-    def __init__(self, format: str, file: str, function: str, line: int, level: int, types: bytes) -> None:
+    def __init__(self, format: str, file: str, function: str, line: int, level: int, types: bytes,
+                 names: Namer = no_names) -> None:
         self.format = format
         self.file = file
         self.function = function
         self.line = line
         self.level = level
         self.types = types
-        self._pieces, self._tail = compile_format(format.rstrip("\n"), types)
+        self._pieces, self._tail = compile_format(format.rstrip("\n"), types, names)
         heads = [piece.before.replace("%", "%%") + piece.python for piece in self._pieces]
         self._whole = "".join(heads) + self._tail.replace("%", "%%")
         self._converts = [convert for p in self._pieces for convert in p.args]
@@ -93,8 +99,10 @@ class Site:
         return "".join(out)
 
 
-def compile_format(format: str, types: bytes) -> tuple[list[Piece], str]:
-    """The conversions of a C format as Python's, and the text behind the last."""
+def compile_format(format: str, types: bytes, names: Namer = no_names) -> tuple[list[Piece], str]:
+    """The conversions of a C format as Python's, and the text behind the last. As in Linux's printk, %pS is
+    the name of a code address, %pB that of a return address.
+    """
     pieces = []
     before = ""
     at = used = 0
@@ -112,7 +120,10 @@ def compile_format(format: str, types: bytes) -> tuple[list[Piece], str]:
                 used += 1
         kind = types[used] if used < len(types) else TYPE_S64
         used += 1
-        letter, convert = _convert(letter, kind, "#" in flags)
+        if letter in ("pS", "pB"):
+            letter, convert = "s", _place(names, letter == "pB")
+        else:
+            letter, convert = _convert(letter, kind, "#" in flags)
         if letter == "s":
             flags = flags.replace("0", "").replace("#", "").replace("+", "").replace(" ", "")
         converts.append(convert)
@@ -160,6 +171,10 @@ def _character(arg: Arg) -> str:
 
 def _pointer(arg: Arg) -> str:
     return f"{_number(arg):#x}"
+
+
+def _place(names: Namer, returns: bool) -> Convert:
+    return lambda arg: names(_number(arg), returns)
 
 
 def _alternate(letter: str, bits: int) -> Convert:
