@@ -34,13 +34,20 @@ struct log_area {
 };
 
 /*
- * Makes `memory` ours: continues with the next epoch after what a valid header says, else with 1. The slots
- * of the current bank are emptied. NULL if it is too small, misaligned or missing.
+ * Makes `memory` ours: continues with the next epoch after what a valid header says, else with 1. The current
+ * bank is zeroed, so that a slot whose number is 0 and whose rest is not was being written when its boot
+ * ended. NULL if the memory is too small, misaligned or missing.
  */
 struct log_area *log_area_init(void *memory, size_t size, unsigned max_cpus);
 
 /* The slots of a ring of the current bank. */
 struct log_slot *log_area_slots(struct log_area *area, unsigned cpu, enum log_context context);
+
+/* What the boot before left in the other bank; NULL if there was none, or none with this layout. */
+const struct log_bank *log_area_previous(const struct log_area *area);
+
+/* How many records stand whole in a bank of `area`. */
+uint64_t log_area_records(const struct log_area *area, const struct log_bank *bank);
 
 /* Number of slots of a ring in this context: a power of two. */
 unsigned log_area_slot_count(enum log_context context);

@@ -27,6 +27,19 @@ static void put_hex(const char *key, const uint8_t *bytes, unsigned size)
     }
 }
 
+/* Whose records the other bank still holds, for whoever wants to fetch them with a memory dump. */
+static void put_previous(void)
+{
+    const struct log_bank *bank = log_area_previous(log_state.area);
+
+    if (bank == NULL)
+        return;
+    put_number(" previous=", bank->epoch);
+    put_number(" previous_records=", log_area_records(log_state.area, bank));
+    if (bank->build_id_size != 0)
+        put_hex(" previous_build=", bank->build_id, bank->build_id_size);
+}
+
 void log_banner(const struct log_config *config)
 {
     const struct log_bank *bank = &log_state.area->bank[log_state.area->current];
@@ -42,5 +55,6 @@ void log_banner(const struct log_config *config)
     put_number(" fifo=", log_uart.depth);
     (void)log_uart_puts(config->mode == LOG_SYNC ? " mode=sync" : " mode=async");
     put_number(" epoch=", bank->epoch);
+    put_previous();
     (void)log_uart_puts("\n");
 }

@@ -192,7 +192,8 @@ def stream_vectors() -> list[dict[str, Any]]:
 
 def main() -> None:
     banner = f"\r\n\r\n#BRAID 1 t=2 cpus=4 build={BUILD_ID} khz=2445000 shift=13"
-    banner += " uart=16550A fifo=16 mode=sync epoch=3\r\n"
+    banner += " uart=16550A fifo=16 mode=sync epoch=3 previous=2 previous_records=1"
+    banner += f" previous_build={BUILD_ID}\r\n"
     checks = [b"123456789", b"", b"\x00", b"\xff\xff", bytes(range(160))]
     vectors: dict[str, Any] = {
         "crc": [{"data": data.hex(), "crc": crc16(data)} for data in checks],

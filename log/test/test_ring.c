@@ -114,6 +114,7 @@ void test_area_epochs(void)
     machine_start(2);
     area = machine_memory;
     CHECK_EQ(area->bank[area->current].epoch, 1u);
+    CHECK(log_area_previous(area) == NULL, "nobody was here before");
     log_info("before the reset %d", 7);
     old = log_area_slots(area, 0, LOG_NORMAL) + 1;
     machine_reset(2);
@@ -121,10 +122,17 @@ void test_area_epochs(void)
     CHECK_EQ(area->bank[area->current ^ 1].epoch, 1u);
     log_info("after");
     CHECK(log_get(old->stamp) == 1 && old->payload[0] == 14, "the old record stands");
+    CHECK(log_area_previous(area) == &area->bank[area->current ^ 1], "and is handed over");
+    CHECK_EQ(log_area_records(area, log_area_previous(area)), 1u);
     machine_reset(2);
     CHECK_EQ(area->bank[area->current].epoch, 3u);
-    CHECK(log_get(old->stamp) == 0, "two resets later its bank is used again");
+    CHECK(log_get(old->stamp) == 0 && old->tsc == 0, "two resets later its bank is used again, from zero");
     area->max_cpus ^= 1; /* a flipped bit */
+    machine_reset(2);
+    CHECK_EQ(area->bank[area->current].epoch, 1u);
+    CHECK(log_area_previous(area) == NULL, "a damaged header is not believed");
+    area->slots[0] *= 2; /* a build with other rings, and a header that it sealed */
+    log_area_seal(area);
     machine_reset(2);
     CHECK_EQ(area->bank[area->current].epoch, 1u);
 }
