@@ -10,6 +10,7 @@ from . import wire
 
 Arg = Union[int, bytes]
 
+LONG = (1 << wire.SIZE_BITS) - 1     # in a BATCH: more bytes of arguments than its head can say
 SIGNED = (wire.TYPE_S32, wire.TYPE_S64)
 
 
@@ -17,7 +18,8 @@ class Raw(NamedTuple):
     """A record before its format is known."""
 
     id: int
-    time: int           # low 16 bits
+    time: int           # low bits ...
+    bits: int           # ... so many
     payload: bytes      # the arguments, or for id 0 the level and the text
 
 
@@ -54,23 +56,28 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def record(data: bytes) -> Raw:
-    ident, at = varint(data, 0)
-    if at + 2 > len(data):
-        raise ValueError("a record without its time")
-    return Raw(ident, data[at] | data[at + 1] << 8, data[at + 2:])
+    ident, start = varint(data, 0)
+    time, at = varint(data, start)
+    return Raw(ident, time, 7 * (at - start), data[at:])
 
 
-def batch(body: bytes, partial: bool = False) -> Iterator[bytes]:
+def batch(body: bytes, partial: bool = False) -> Iterator[Raw]:
     """The records of a BATCH, one after another; where one is not whole ValueError, or if `partial` what
-    there is of it.
+    there is of its arguments.
     """
     at = 0
     while at < len(body):
-        size, at = varint(body, at)
-        if at + size > len(body) and not partial:
+        head, at = varint(body, at)
+        size = head & LONG
+        if size == LONG:
+            size, at = varint(body, at)
+            size += LONG
+        time, end = varint(body, at)
+        bits = 7 * (end - at)
+        at = end + size
+        if at > len(body) and not partial:
             raise ValueError("a batch that ends within a record")
-        yield body[at:at + size]
-        at += size
+        yield Raw(head >> wire.SIZE_BITS, time, bits, body[end:at])
 
 
 def arguments(payload: bytes, types: bytes) -> tuple[list[Arg], str]:

@@ -104,10 +104,10 @@ class Session:
             if gap:
                 self._lose(frame.lane, frame.context, gap)
             if frame.kind == wire.KIND_RECORD:
-                self._record(frame, state, frame.body)
+                self._record(frame, state, records.record(frame.body))
             elif frame.kind == wire.KIND_BATCH:
-                for body in records.batch(frame.body):
-                    self._record(frame, state, body)
+                for raw in records.batch(frame.body):
+                    self._record(frame, state, raw)
             else:
                 raise ValueError(f"frames of kind {frame.kind} are not known")
         except ValueError as error:
@@ -149,10 +149,9 @@ class Session:
             self.base = Base()
         self._out += self.identify(identity.build, identity.shift, identity.khz, identity.epoch)
 
-    def _record(self, frame: Frame, state: State, body: bytes) -> None:
-        raw = records.record(body)
+    def _record(self, frame: Frame, state: State, raw: records.Raw) -> None:
         clock = state.clock
-        ticks = clock.whole(raw.time, self.base.newest)
+        ticks = clock.whole(raw.time, raw.bits, self.base.newest)
         clock.latest = ticks
         if ticks is not None and not clock.uncertain:
             self.base.sure(ticks)
@@ -224,14 +223,11 @@ class Session:
 
     def _partial(self, frame: Frame, why: str) -> Iterator[Record]:
         """The records that an unfinished frame holds, as far as they came."""
-        bodies = [frame.body] if frame.kind == wire.KIND_RECORD else []
         state = self._states[frame.lane][frame.context]
         try:
-            if frame.kind == wire.KIND_BATCH:
-                bodies = list(records.batch(frame.body, partial=True))
-            for body in bodies:
-                raw = records.record(body)
-                ticks = state.clock.whole(raw.time, self.base.newest)
+            whole = [records.record(frame.body)] if frame.kind == wire.KIND_RECORD else []
+            for raw in records.batch(frame.body, partial=True) if frame.kind == wire.KIND_BATCH else whole:
+                ticks = state.clock.whole(raw.time, raw.bits, self.base.newest)
                 seconds = self.base.seconds(ticks)
                 event = Record(frame.lane, frame.context, ticks, seconds, state.clock.uncertain)
                 event.seq = frame.seq if state.account.next is None else state.account.next

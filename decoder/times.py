@@ -1,16 +1,14 @@
-"""Times: from the 16 bits that a record carries to the whole (log/FORMAT.md, "RECORD"), and from units to
+"""Times: from the low bits that a record carries to the whole (log/FORMAT.md, "Bodies"), and from units to
 seconds.
 """
 from __future__ import annotations
 
 from typing import Optional
 
-WINDOW = 1 << 16
-
 
 class ContextClock:
-    """The times of one lane's context. They never go back, so 16 bits and the latest known time give the
-    whole.
+    """The times of one lane's context. They never go back, so enough low bits and the latest known time
+    give the whole.
     """
 
     __slots__ = ("latest", "uncertain")
@@ -24,11 +22,11 @@ class ContextClock:
         self.uncertain = False
 
     def lost(self, frames: int) -> None:
-        """Of two frames lost in a row, one may have been the SYNC that a long silence calls for."""
+        """Records carry bits enough for one lost frame."""
         if frames >= 2:
             self.uncertain = True
 
-    def whole(self, low: int, hint: Optional[int]) -> Optional[int]:
+    def whole(self, low: int, bits: int, hint: Optional[int]) -> Optional[int]:
         """The smallest time with these low bits that is not below the latest one. Before there is any, the
         one nearest to `hint`.
         """
@@ -36,8 +34,8 @@ class ContextClock:
         if floor is None:
             if hint is None:
                 return None
-            floor = max(0, hint - WINDOW // 2)
-        return floor + (low - floor & WINDOW - 1)
+            floor = max(0, hint - (1 << bits - 1))
+        return floor + (low - floor & (1 << bits) - 1)
 
 
 class Base:

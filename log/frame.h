@@ -20,6 +20,21 @@ uint16_t log_crc16(uint16_t crc, const uint8_t *data, size_t size);
 unsigned log_frame_pack(uint8_t wire[LOG_WIRE_MAX], uint8_t *frame, unsigned size, unsigned lane,
                         unsigned tag_bits);
 
+/*
+ * Writes as much of `time` as a reader needs who knows a time less than or equal to it that is `passed`
+ * older (FORMAT.md, "Bodies"): at most 10 bytes. Returns its end.
+ */
+static inline uint8_t *log_put_time(uint8_t *out, uint64_t time, uint64_t passed)
+{
+    while (passed > 0x7f) {
+        *out++ = (uint8_t)(time | 0x80);
+        time >>= 7;
+        passed >>= 7;
+    }
+    *out++ = (uint8_t)(time & 0x7f);
+    return out;
+}
+
 /* Writes a varint, at most 10 bytes; returns its end. */
 static inline uint8_t *log_put_varint(uint8_t *out, uint64_t value)
 {

@@ -76,17 +76,28 @@ def argument(type_: str, value: Any) -> bytes:
     return varint(int(value))
 
 
-def record(id_: int, time: int, *arguments: tuple[str, Any]) -> bytes:
-    encoded = b"".join(argument(t, v) for t, v in arguments)
-    return varint(id_) + (time & 0xFFFF).to_bytes(2, "little") + encoded
+def truncated(time: int, size: int) -> bytes:
+    """The low 7 * size bits."""
+    groups = [time >> 7 * i & 0x7F for i in range(size)]
+    return bytes(group | 0x80 for group in groups[:-1]) + bytes(groups[-1:])
 
 
-def text(time: int, level: int, words: str) -> bytes:
-    return varint(0) + (time & 0xFFFF).to_bytes(2, "little") + bytes([level]) + words.encode()
+def payload(*arguments: tuple[str, Any]) -> bytes:
+    return b"".join(argument(t, v) for t, v in arguments)
 
 
-def batch(*records: bytes) -> bytes:
-    return b"".join(varint(len(r)) + r for r in records)
+def text(level: int, words: str) -> bytes:
+    return bytes([level]) + words.encode()
+
+
+def record(id_: int, time: bytes, arguments: bytes) -> bytes:
+    return varint(id_) + time + arguments
+
+
+def in_batch(id_: int, time: bytes, arguments: bytes) -> bytes:
+    size = len(arguments)
+    head = varint(id_ * 8 + size) if size < 7 else varint(id_ * 8 + 7) + varint(size - 7)
+    return head + time + arguments
 
 
 def sync(time: int, counters: dict[int, tuple[int, int]], identity: dict[str, Any] | None) -> bytes:
@@ -95,7 +106,7 @@ def sync(time: int, counters: dict[int, tuple[int, int]], identity: dict[str, An
     for _, (frames, dropped) in sorted(counters.items()):
         out += varint(frames) + varint(dropped)
     if identity:
-        out += bytes([1, identity["t"], identity["cpus"], identity["shift"]])
+        out += bytes([2, identity["t"], identity["cpus"], identity["shift"]])
         out += varint(identity["apic_id"]) + varint(identity["tsc_khz"])
         out += identity["epoch"].to_bytes(4, "little") + bytes.fromhex(identity["build_id"])
     return out
@@ -126,24 +137,31 @@ ARGUMENTS: list[list[tuple[str, Any]]] = [
 def body_vectors() -> dict[str, Any]:
     records = []
     for i, arguments in enumerate(ARGUMENTS):
-        id_, time = 1 + 125 * i, 0x123450 + i
+        id_, time, size = 1 + 125 * i, 0x123450 + i, 1 + i % 4
         values = [{"type": t, "value": v} for t, v in arguments]
-        encoded = record(id_, time, *arguments).hex()
-        records.append({"id": id_, "time": time, "arguments": values, "record": encoded})
+        encoded = record(id_, truncated(time, size), payload(*arguments)).hex()
+        head = {"id": id_, "time": time, "time_size": size}
+        records.append({**head, "arguments": values, "record": encoded})
     syncs: list[dict[str, Any]] = []
     for time, counters, identity in SYNCS:
         counts = {str(c): list(pair) for c, pair in counters.items()}
         body = sync(time, counters, identity).hex()
         syncs.append({"time": time, "counters": counts, "identity": identity, "body": body})
-    words = {"time": 77, "level": 1, "text": "free text", "record": text(77, 1, "free text").hex()}
-    three = [record(1, 16), record(300, 17, ("s32", -5)), text(18, 0, "end")]
-    together = {"records": [r.hex() for r in three], "body": batch(*three).hex()}
+    free = record(0, truncated(77, 1), text(1, "free text")).hex()
+    words = {"time": 77, "level": 1, "text": "free text", "record": free}
+    four = [(1, 1000, 2, b""), (300, 1127, 1, payload(("s32", -5))), (0, 1255, 2, text(0, "at the end"))]
+    four.append((4095, 1255, 1, payload(("u32", U32), ("char", "c"))))
+    body = b"".join(in_batch(id_, truncated(time, size), arguments) for id_, time, size, arguments in four)
+    members = [{"id": id_, "time": time, "time_size": size, "payload": arguments.hex()}
+               for id_, time, size, arguments in four]
+    together = {"before": 800, "records": members, "body": body.hex()}
     return {"records": records, "text": words, "batch": together, "syncs": syncs}
 
 
 def frame_vectors() -> list[dict[str, Any]]:
     bodies = [b"", b"\xff" * 12, b"\x00" * 5, bytes(range(0, 256, 3)), b"\xfe\xfd\xfb\xf7\xef\xdf\xbf\x7f"]
-    bodies += [b"\xff" * 157, record(9, 1000, ("s32", -2), ("u32", 600)), text(3, 0, "panic")]
+    bodies += [b"\xff" * 157, record(9, truncated(1000, 2), payload(("s32", -2), ("u32", 600)))]
+    bodies.append(record(0, truncated(3, 1), text(0, "panic")))
     out = []
     for p in range(3, 9):
         lanes = 1 << (8 - p)
@@ -161,11 +179,11 @@ def stream_vectors() -> list[dict[str, Any]]:
     `stray` counts the bytes that came while no frame was open on their lane.
     """
     p = 6
-    a = Frame(1, NORMAL, RECORD, 0, record(4, 100, ("u32", 5)))
-    b = Frame(2, NORMAL, RECORD, 7, record(5, 101))
-    n = Frame(1, NMI, RECORD, 3, record(6, 102))
-    m = Frame(1, MCE, RECORD, 0, text(103, 0, "mce"))
-    a2 = Frame(1, NORMAL, RECORD, 1, record(7, 104, ("string", ("next", 0))))
+    a = Frame(1, NORMAL, RECORD, 0, record(4, truncated(100, 1), payload(("u32", 5))))
+    b = Frame(2, NORMAL, RECORD, 7, record(5, truncated(101, 1), b""))
+    n = Frame(1, NMI, RECORD, 3, record(6, truncated(102, 2), b""))
+    m = Frame(1, MCE, RECORD, 0, record(0, truncated(103, 1), text(0, "mce")))
+    a2 = Frame(1, NORMAL, RECORD, 1, record(7, truncated(104, 1), payload(("string", ("next", 0)))))
     wa, wb, wn, wm, wa2 = (f.wire(p) for f in (a, b, n, m, a2))
     woven = bytes(x for pair in zip(wa, wb) for x in pair) + wa[len(wb) :] + wb[len(wa) :]
     garbled = wa[:4] + bytes([wa[4] ^ 2]) + wa[5:]
@@ -191,7 +209,7 @@ def stream_vectors() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    banner = f"\r\n\r\n#BRAID 1 t=2 cpus=4 build={BUILD_ID} khz=2445000 shift=13"
+    banner = f"\r\n\r\n#BRAID 2 t=2 cpus=4 build={BUILD_ID} khz=2445000 shift=13"
     banner += " uart=16550A fifo=16 mode=sync epoch=3 previous=2 previous_records=1"
     banner += f" previous_build={BUILD_ID}\r\n"
     checks = [b"123456789", b"", b"\x00", b"\xff\xff", bytes(range(160))]

@@ -140,6 +140,13 @@ static uint8_t *put_sync_body(uint8_t *out, const struct log_writer *writer, uin
     return out;
 }
 
+/* The last frame, of this time, has left whole. */
+static void set_time(struct log_writer *writer, uint64_t time)
+{
+    log_set(writer->time_before, log_get(writer->time));
+    log_set(writer->time, time);
+}
+
 /* Sends a SYNC before a record of this time if FORMAT.md asks for one; false if that failed. */
 static bool sync_if_due(struct log_writer *self, struct log_writer *writer, uint64_t time)
 {
@@ -149,14 +156,14 @@ static bool sync_if_due(struct log_writer *self, struct log_writer *writer, uint
     uint8_t frame[LOG_FRAME_MAX];
     uint8_t *end;
 
-    if (!identity && log_get(writer->synced) && time - log_get(writer->time) <= LOG_SYNC_UNITS &&
+    if (!identity && log_get(writer->synced) &&
         log_get(writer->frames) - log_get(writer->sync_frames) < LOG_SYNC_FRAMES)
         return true;
     end = put_sync_body(frame + 1, writer, time, identity);
     if (!put_frame(self, writer, LOG_KIND_SYNC, frame, (unsigned)(end - frame)))
         return false;
     log_set(writer->sync_frames, log_get(writer->frames));
-    log_set(writer->time, time);
+    set_time(writer, time);
     log_set(writer->synced, true);
     if (identity) {
         log_set(lane->identity_time, time);
@@ -165,29 +172,49 @@ static bool sync_if_due(struct log_writer *self, struct log_writer *writer, uint
     return true;
 }
 
-static uint8_t *put_record(uint8_t *out, const struct log_slot *slot, uint64_t time)
+/* What passed between the frame before the last one and `time`. */
+static uint64_t passed_since_frame_before(const struct log_writer *writer, uint64_t time)
 {
-    out = log_put_varint(out, slot->id);
-    *out++ = (uint8_t)time;
-    *out++ = (uint8_t)(time >> 8);
+    return time - log_get(writer->time_before);
+}
+
+static uint64_t time_of(const struct log_slot *slot)
+{
+    return slot->tsc >> log_state.shift;
+}
+
+/* What follows the head of a record: the same in RECORD and BATCH. */
+static uint8_t *put_rest(uint8_t *out, const struct log_slot *slot, uint64_t passed)
+{
+    out = log_put_time(out, time_of(slot), passed);
     for (unsigned i = 0; i < slot->size; i++)
         *out++ = slot->payload[i];
     return out;
 }
 
+static uint8_t *put_in_batch(uint8_t *out, const struct log_slot *slot, uint64_t passed)
+{
+    enum { LONG = (1 << LOG_SIZE_BITS) - 1 };
+
+    if (slot->size < LONG)
+        return put_rest(log_put_varint(out, (uint64_t)slot->id << LOG_SIZE_BITS | slot->size), slot, passed);
+    out = log_put_varint(out, (uint64_t)slot->id << LOG_SIZE_BITS | LONG);
+    return put_rest(log_put_varint(out, slot->size - LONG), slot, passed);
+}
+
 unsigned log_send_frame(struct log_writer *self, struct log_writer *writer, unsigned max_records)
 {
-    enum { ROOM = 2 + LOG_FRAME_MAX, HEAD = 1, CRC = 2, LENGTH = 1, RECORD_MAX = 3 + 2 + LOG_SLOT_PAYLOAD };
-    uint8_t frame[ROOM];
-    uint8_t *end = frame + HEAD;
-    struct log_slot slot;
+    enum { HEAD = 1, CRC = 2, RECORD_MAX = 4 + 10 + LOG_SLOT_PAYLOAD }; /* id and size, time, arguments */
+    uint8_t frame[LOG_FRAME_MAX + RECORD_MAX];
+    uint8_t *end;
+    struct log_slot slot, more;
     struct cursor at = cursor_of(writer), next;
     uint64_t time;
     uint32_t lost;
-    unsigned count = 0;
+    unsigned count = 1;
     bool found = next_record(writer, &at, &slot, &lost);
 
-    _Static_assert(HEAD + LENGTH + RECORD_MAX + CRC <= LOG_FRAME_MAX, "any record fits into a frame");
+    _Static_assert(HEAD + RECORD_MAX + CRC <= LOG_FRAME_MAX, "any record fits into a frame");
     if (lost != 0) { /* say so where it happened: in a SYNC before the next record */
         log_add(writer->dropped, lost);
         log_set(writer->synced, false);
@@ -198,27 +225,28 @@ unsigned log_send_frame(struct log_writer *self, struct log_writer *writer, unsi
     }
     if (lost != 0)
         commit(writer, &(struct cursor){.number = at.number - 1, .serial = at.serial - 1});
-    time = slot.tsc >> log_state.shift;
+    time = time_of(&slot);
     if (!sync_if_due(self, writer, time))
         return 0;
-    for (next = at;;) { /* each record with its length before it, as in a BATCH */
-        uint8_t *length = end;
+    end = put_in_batch(frame + HEAD, &slot, passed_since_frame_before(writer, time));
+    for (next = at; count < max_records; count++) {
+        uint8_t *next_end;
 
-        end = put_record(end + LENGTH, &slot, time);
-        *length = (uint8_t)(end - length - LENGTH);
+        if (!next_record(writer, &next, &more, &lost) || lost != 0)
+            break;
+        next_end = put_in_batch(end, &more, time_of(&more) - time);
+        if (next_end - frame + CRC > LOG_FRAME_MAX)
+            break;
+        end = next_end;
         at = next;
-        if (++count == max_records || end - frame + LENGTH + RECORD_MAX + CRC > LOG_FRAME_MAX)
-            break;
-        if (!next_record(writer, &next, &slot, &lost) || lost != 0 ||
-            (slot.tsc >> log_state.shift) - time > LOG_SYNC_UNITS)
-            break;
-        time = slot.tsc >> log_state.shift;
+        time = time_of(&more);
     }
-    if (count == 1
-            ? !put_frame(self, writer, LOG_KIND_RECORD, frame + LENGTH, (unsigned)(end - frame - LENGTH))
-            : !put_frame(self, writer, LOG_KIND_BATCH, frame, (unsigned)(end - frame)))
+    if (count == 1)
+        end = put_rest(log_put_varint(frame + HEAD, slot.id), &slot, passed_since_frame_before(writer, time));
+    if (!put_frame(self, writer, count == 1 ? LOG_KIND_RECORD : LOG_KIND_BATCH, frame,
+                   (unsigned)(end - frame)))
         return 0;
-    log_set(writer->time, time);
+    set_time(writer, time);
     log_add(writer->records, count);
     commit(writer, &at);
     return count;

@@ -6,7 +6,7 @@
 #ifndef LOG_WIRE_H
 #define LOG_WIRE_H
 
-#define LOG_FORMAT_VERSION 1
+#define LOG_FORMAT_VERSION 2
 #define LOG_MAX_TAG_BITS   5
 
 /* Frames: header = context << 6 | kind << 4 | sequence. */
@@ -14,6 +14,7 @@
 #define LOG_KIND_BATCH  1
 #define LOG_KIND_SYNC   2
 #define LOG_FRAME_MAX   160
+#define LOG_SIZE_BITS   3
 #define LOG_CRC_POLY    0x1021
 #define LOG_CRC_INIT    0xffff
 #define LOG_CRC_FINAL   0xffff
@@ -23,7 +24,6 @@
 #define LOG_SYNC_IDENTITY  0x01
 #define LOG_SYNC_COUNTERS  0x10
 #define LOG_SYNC_FRAMES    256
-#define LOG_SYNC_UNITS     0x8000
 #define LOG_IDENTITY_UNITS 0x100000
 #define LOG_BUILD_ID_SIZE  8
 

@@ -35,7 +35,8 @@ struct log_writer {
     _Atomic bool synced;                /* the reader knows this context's time and counters */
     _Atomic uint32_t frames;            /* begun */
     _Atomic uint32_t sync_frames;       /* value of `frames` at the last SYNC */
-    _Atomic uint64_t time;              /* of the last record sent, in units of 2^shift ticks */
+    _Atomic uint64_t time;              /* of the last frame's last record, in units of 2^shift ticks */
+    _Atomic uint64_t time_before;       /* of the frame before that */
     _Atomic uint64_t dropped;
     _Atomic uint64_t records;
     _Atomic uint64_t wire_bytes;

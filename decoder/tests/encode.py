@@ -4,12 +4,20 @@ with the decoder.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Sequence, Union
+from typing import NamedTuple, Optional, Sequence, Union
 
 NORMAL, NMI, MCE, PANIC = range(4)
 RECORD, BATCH, SYNC = range(3)
 BUILD = bytes(range(0x10, 0x24))
 Value = Union[int, str, bytes]
+
+
+class Made(NamedTuple):
+    """A record, before a frame takes it."""
+
+    id: int
+    time: int
+    payload: bytes
 
 
 def crc(data: bytes) -> int:
@@ -40,13 +48,31 @@ def argument(kind: str, value: Value) -> bytes:
     return varint(value)
 
 
-def record(ident: int, time: int, *arguments: tuple[str, Value]) -> bytes:
-    low = (time & 0xFFFF).to_bytes(2, "little")
-    return varint(ident) + low + b"".join(argument(kind, value) for kind, value in arguments)
+def record(ident: int, time: int, *arguments: tuple[str, Value]) -> Made:
+    return Made(ident, time, b"".join(argument(kind, value) for kind, value in arguments))
 
 
-def text(time: int, level: int, message: str) -> bytes:
-    return b"\0" + (time & 0xFFFF).to_bytes(2, "little") + bytes([level]) + message.encode()
+def text(time: int, level: int, message: str) -> Made:
+    return Made(0, time, bytes([level]) + message.encode())
+
+
+def low_bits(time: int, known: int) -> bytes:
+    """As many groups of 7 bits as tell `time` from the times behind `known`."""
+    size = 1
+    while time - known >= 1 << 7 * size:
+        size += 1
+    groups = [time >> 7 * i & 127 for i in range(size)]
+    return bytes(group | 128 for group in groups[:-1]) + bytes(groups[-1:])
+
+
+def batch(known: int, made: Sequence[Made]) -> bytes:
+    out = b""
+    for one in made:
+        size = len(one.payload)
+        out += varint(one.id << 3 | min(size, 7)) + (varint(size - 7) if size >= 7 else b"")
+        out += low_bits(one.time, known) + one.payload
+        known = one.time
+    return out
 
 
 def symbols(data: bytes, p: int) -> list[int]:
@@ -78,7 +104,7 @@ def frame(t: int, lane: int, context: int, kind: int, seq: int, body: bytes) -> 
 
 
 def banner(t: int, cpus: int, epoch: int = 1, build: bytes = BUILD) -> bytes:
-    fields = f"1 t={t} cpus={cpus} build={build.hex()} khz=2445000 shift=13"
+    fields = f"2 t={t} cpus={cpus} build={build.hex()} khz=2445000 shift=13"
     fields += f" uart=16550A fifo=16 mode=sync epoch={epoch}"
     return f"\r\n\r\n#BRAID {fields}\r\n".encode()
 
@@ -95,6 +121,7 @@ class Cpu:
     frames: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     dropped: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     last: list[Optional[int]] = field(default_factory=lambda: [None] * 4)
+    before: list[int] = field(default_factory=lambda: [0, 0, 0, 0])     # the last time in the frame before
     since: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     named: bool = False
 
@@ -107,27 +134,29 @@ class Cpu:
                 counters += varint(self.frames[c]) + varint(self.dropped[c])
         body = bytes([flags]) + varint(time) + counters
         if flags & 1:
-            body += bytes([1, self.t, 1 << self.t, 13]) + varint(self.lane * 2) + varint(2445000)
+            body += bytes([2, self.t, 1 << self.t, 13]) + varint(self.lane * 2) + varint(2445000)
             body += self.epoch.to_bytes(4, "little") + BUILD[:8]
             self.named = True
         self.since[context] = 0
         return self._frame(context, SYNC, body, time)
 
-    def records(self, context: int, time: int, bodies: Sequence[bytes]) -> list[bytes]:
+    def records(self, context: int, time: int, made: Sequence[Made]) -> list[bytes]:
         """The frames for these records: one RECORD, or a BATCH; a SYNC before it where it is due."""
         out = []
-        last = self.last[context]
-        if last is None or time - last > 0x8000 or self.since[context] >= 255:
-            out.append(self.sync(context, time))
-        if len(bodies) == 1:
-            out.append(self._frame(context, RECORD, bodies[0], time))
+        if self.last[context] is None or self.since[context] >= 255:
+            out.append(self.sync(context, made[0].time))
+        before = self.before[context]
+        if len(made) == 1:
+            body = varint(made[0].id) + low_bits(made[0].time, before) + made[0].payload
+            out.append(self._frame(context, RECORD, body, time))
         else:
-            out.append(self._frame(context, BATCH, b"".join(varint(len(b)) + b for b in bodies), time))
+            out.append(self._frame(context, BATCH, batch(before, made), time))
         return out
 
     def _frame(self, context: int, kind: int, body: bytes, time: int) -> bytes:
         out = frame(self.t, self.lane, context, kind, self.frames[context], body)
         self.frames[context] += 1
         self.since[context] += 1
+        self.before[context] = self.last[context] or 0
         self.last[context] = time
         return out

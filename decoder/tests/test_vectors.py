@@ -11,6 +11,7 @@ from decoder import banner, records, wire
 from decoder.frames import Frame, check
 from decoder.lanes import CUT, STRAY, WHOLE, Lanes
 from decoder.symbols import crc16
+from decoder.times import ContextClock
 
 PATH = Path(__file__).resolve().parents[2] / "log" / "vectors.json"
 TYPES = {"s32": 1, "u32": 2, "s64": 3, "u64": 4, "pointer": 5, "string": 6, "char": 7}
@@ -44,16 +45,26 @@ def test_records(vectors: Any) -> None:
         raw = records.record(bytes.fromhex(vector["record"]))
         types = bytes(TYPES[a["type"]] for a in vector["arguments"])
         args, wrong = records.arguments(raw.payload, types)
-        assert (raw.id, raw.time, wrong) == (vector["id"], vector["time"] & 0xFFFF, "")
+        bits = 7 * vector["time_size"]
+        low = vector["time"] & (1 << bits) - 1
+        assert (raw.id, raw.time, raw.bits, wrong) == (vector["id"], low, bits, "")
         assert args == [value_of(a) for a in vector["arguments"]]
 
 
 def test_text_and_batch(vectors: Any) -> None:
     vector = vectors["bodies"]["text"]
     raw = records.record(bytes.fromhex(vector["record"]))
-    assert raw == (0, vector["time"], bytes([vector["level"]]) + vector["text"].encode())
+    assert raw == (0, vector["time"], 7, bytes([vector["level"]]) + vector["text"].encode())
     vector = vectors["bodies"]["batch"]
-    assert [r.hex() for r in records.batch(bytes.fromhex(vector["body"]))] == vector["records"]
+    clock = ContextClock()
+    clock.sync(vector["before"])
+    got = list(records.batch(bytes.fromhex(vector["body"])))
+    assert len(got) == len(vector["records"])
+    for raw, member in zip(got, vector["records"]):
+        assert (raw.id, raw.bits, raw.payload.hex()) == (
+            member["id"], 7 * member["time_size"], member["payload"])
+        clock.latest = clock.whole(raw.time, raw.bits, None)
+        assert clock.latest == member["time"]
 
 
 def test_syncs(vectors: Any) -> None:
@@ -65,7 +76,7 @@ def test_syncs(vectors: Any) -> None:
         assert (sync.identity is None) == (who is None)
         if sync.identity is not None:
             one = sync.identity
-            assert (one.version, one.t, one.cpus, one.shift) == (1, who["t"], who["cpus"], who["shift"])
+            assert (one.version, one.t, one.cpus, one.shift) == (2, who["t"], who["cpus"], who["shift"])
             assert (one.apic_id, one.khz, one.epoch) == (who["apic_id"], who["tsc_khz"], who["epoch"])
             assert one.build.hex() == who["build_id"]
 
@@ -105,7 +116,7 @@ def test_banner(vectors: Any) -> None:
     rest = text[len(banner.PREAMBLE):]
     assert banner.line_end(rest) == len(rest)
     parsed = banner.parse(rest)
-    assert (parsed.version, parsed.t, parsed.shift) == (1, vector["t"], vector["shift"])
+    assert (parsed.version, parsed.t, parsed.shift) == (2, vector["t"], vector["shift"])
     assert (parsed.khz, parsed.epoch) == (vector["tsc_khz"], vector["epoch"])
     assert parsed.build.hex() == vector["build_id"]
     assert parsed.fields["mode"] == vector["mode"]

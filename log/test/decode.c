@@ -143,3 +143,13 @@ uint64_t decode_varint(const uint8_t **at)
             return value;
     }
 }
+
+size_t decode_batch_head(const uint8_t **at)
+{
+    size_t size = decode_varint(at) & 7;
+
+    if (size == 7)
+        size += decode_varint(at);
+    decode_varint(at); /* time */
+    return size;
+}

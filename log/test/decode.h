@@ -27,4 +27,7 @@ void decode_free(struct decoded *decoded);
 /* Reads a varint and moves *at behind it. */
 uint64_t decode_varint(const uint8_t **at);
 
+/* Moves *at, in a BATCH, from a record to its arguments; returns how many bytes they have. */
+size_t decode_batch_head(const uint8_t **at);
+
 #endif

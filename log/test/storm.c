@@ -143,13 +143,12 @@ struct verdict {
     unsigned wrong, again, missing;
 };
 
-/* One record at the far end: it must be what its lane and context made, and newer than the last one. */
+/* One record at the far end, by its arguments: it must be what its lane and context made, and newer than the
+ * last one. */
 static void judge_record(const struct decoded_frame *frame, const uint8_t *at, struct verdict *verdict)
 {
     unsigned lane, context, number;
 
-    decode_varint(&at); /* id */
-    at += 2;            /* time */
     lane = (unsigned)decode_varint(&at);
     context = (unsigned)decode_varint(&at);
     number = (unsigned)decode_varint(&at);
@@ -173,10 +172,13 @@ static void judge(void)
         const struct decoded_frame *frame = &got.frames[i];
         const uint8_t *at = frame->body, *end = at + frame->size;
 
-        if (frame->kind == LOG_KIND_RECORD)
+        if (frame->kind == LOG_KIND_RECORD) {
+            decode_varint(&at); /* id */
+            decode_varint(&at); /* time */
             judge_record(frame, at, &verdict);
+        }
         while (frame->kind == LOG_KIND_BATCH && at < end) {
-            const uint64_t size = decode_varint(&at);
+            const size_t size = decode_batch_head(&at);
 
             judge_record(frame, at, &verdict);
             at += size;

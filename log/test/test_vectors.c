@@ -61,6 +61,8 @@ void test_record_vectors(void)
         machine_start_open(4, LOG_SYNC);
         machine.clock = (v->time << log_state.shift) - 1;
         machine.tick = 1;
+        /* The least silence before the SYNC that asks for so many bytes of time. */
+        log_set(log_state.lane[0].writer[LOG_NORMAL].time, v->time - (1u << 7 * (v->time_size - 1)));
         for (unsigned a = 0; a < v->count; a++) {
             args[a] = v->arguments[a].text ? (uintptr_t)v->arguments[a].text : v->arguments[a].value;
             strings |= (unsigned)(v->arguments[a].text != NULL) << a;
@@ -75,6 +77,38 @@ void test_record_vectors(void)
                   "record vector %zu", i);
         decode_free(&got);
     }
+}
+
+/* Records as they stand in the ring, sent by the pump. */
+void test_batch_vector(void)
+{
+    struct log_writer *writer;
+    struct decoded got;
+
+    machine_start_open(4, LOG_ASYNC);
+    writer = &log_state.lane[0].writer[LOG_NORMAL];
+    for (unsigned i = 0; i < batch_vector.count; i++) {
+        struct log_slot *slot = log_ring_begin(&writer->ring, i + 1);
+
+        slot->tsc = batch_vector.records[i].time << log_state.shift;
+        slot->serial = i + 1;
+        slot->id = (uint16_t)batch_vector.records[i].id;
+        slot->size = (uint8_t)batch_vector.records[i].size;
+        slot->level = LOG_INFO;
+        memcpy(slot->payload, batch_vector.records[i].payload, batch_vector.records[i].size);
+        log_ring_publish(&writer->ring, slot, i + 1);
+        log_set(writer->serial, i + 1);
+    }
+    log_set(writer->time, batch_vector.before);
+    CHECK(!log_pump(0, batch_vector.count), "one frame takes them all");
+    machine_settle();
+    got = decode(machine.sent, machine.sent_size, 2);
+    CHECK_EQ(got.count, 2); /* SYNC and it */
+    if (got.count == 2)
+        CHECK(got.frames[1].kind == LOG_KIND_BATCH && got.frames[1].size == batch_vector.size &&
+                  memcmp(got.frames[1].body, batch_vector.body, batch_vector.size) == 0,
+              "the batch vector");
+    decode_free(&got);
 }
 
 void test_sync_vectors(void)

@@ -54,7 +54,7 @@ void test_wire_async_mode_waits_for_the_pump(void)
     CHECK_EQ(log_totals().records, 10u);
     CHECK(!log_pump(0, 1000), "then none");
     got = received();
-    CHECK(of_kind(&got, LOG_KIND_BATCH) >= 5 && of_kind(&got, LOG_KIND_BATCH) <= 12,
+    CHECK(of_kind(&got, LOG_KIND_BATCH) >= 3 && of_kind(&got, LOG_KIND_BATCH) <= 5,
           "100 records in %u batches", of_kind(&got, LOG_KIND_BATCH));
     CHECK_EQ(log_totals().records, 100u);
     decode_free(&got);
@@ -123,15 +123,10 @@ void test_wire_sync_frames_when_due(void)
     CHECK_EQ(of_kind(&got, LOG_KIND_SYNC), 3u); /* the first, and one in 256 frames */
     decode_free(&got);
     machine_forget();
-    machine.clock += (uint64_t)(LOG_SYNC_UNITS - 2) << log_state.shift;
-    log_info("less than half a window later");
-    machine.clock += (uint64_t)(LOG_SYNC_UNITS + 2) << log_state.shift;
-    log_info("more than half a window later");
+    machine.clock += (uint64_t)(LOG_IDENTITY_UNITS / 2) << log_state.shift;
+    log_info("a silence");
     got = received();
-    CHECK_EQ(got.count, 3u);
-    CHECK(got.count == 3 && got.frames[1].kind == LOG_KIND_SYNC &&
-              !(got.frames[1].body[0] & LOG_SYNC_IDENTITY),
-          "a SYNC without identity between them");
+    CHECK_EQ(got.count, 1u);
     decode_free(&got);
     machine_forget();
     machine.clock += (uint64_t)LOG_IDENTITY_UNITS << log_state.shift;

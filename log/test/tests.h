@@ -7,6 +7,7 @@
     X(test_frame_vectors)                                                                                    \
     X(test_stream_vectors)                                                                                   \
     X(test_record_vectors)                                                                                   \
+    X(test_batch_vector)                                                                                     \
     X(test_sync_vectors)                                                                                     \
     X(test_banner_vector)                                                                                    \
     X(test_record_arguments)                                                                                 \

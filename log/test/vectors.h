@@ -36,6 +36,7 @@ struct stream_vector {
 struct record_vector {
     unsigned id;
     uint64_t time;
+    unsigned time_size; /* bytes of it that are sent */
     size_t size;
     const uint8_t *record;
     unsigned count;
@@ -44,6 +45,19 @@ struct record_vector {
         uint64_t value; /* zigzag already, where signed */
         const char *text;
     } arguments[10];
+};
+
+struct batch_vector {
+    uint64_t before; /* time of the frame before the last one */
+    size_t size;
+    const uint8_t *body;
+    unsigned count;
+    struct {
+        unsigned id;
+        uint64_t time;
+        size_t size;
+        const uint8_t *payload;
+    } records[4];
 };
 
 struct sync_vector {

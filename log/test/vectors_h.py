@@ -45,9 +45,13 @@ def main() -> None:
         if any(a["type"] == "string" and a["value"][1] for a in v["arguments"]):
             continue  # a string that is cut: C cuts where its slot ends, which has its own test
         arguments = ", ".join(argument(a["type"], a["value"]) for a in v["arguments"])
-        head = f"{v['id']}, {v['time']}, {data(v['record'])}, {len(v['arguments'])}"
+        head = f"{v['id']}, {v['time']}, {v['time_size']}, {data(v['record'])}, {len(v['arguments'])}"
         print(f"    {{{head}, {{{arguments or '{0}'}}}}},")
-    print("};\nstatic const struct sync_vector sync_vectors[] = {")
+    print("};\nstatic const struct batch_vector batch_vector = {")
+    print(f"    {bodies['batch']['before']}, {data(bodies['batch']['body'])}, {len(bodies['batch']['records'])}, {{")
+    for v in bodies["batch"]["records"]:
+        print(f"    {{{v['id']}, {v['time']}, {data(v['payload'])}}},")
+    print("}};\nstatic const struct sync_vector sync_vectors[] = {")
     for v in bodies["syncs"]:
         who = v["identity"]
         identity = ", ".join(str(who[k]) for k in IDENTITY) if who else "0"
