@@ -113,7 +113,7 @@ def test_cut_frame_shows_what_came() -> None:
         last = [r for r in only(Record, events) if r.cut]
         assert len(last) == (size >= 4)     # START, header, id, time: then the text begins
         if last:
-            assert tail[6:].startswith(last[0].message.rstrip("\\").split("\\")[0].encode())
+            assert tail[5:].startswith(last[0].message.rstrip("\\").split("\\")[0].encode())
     assert "END is missing" in last[0].cut
     assert not only(Cut, read(whole + tail))
 
