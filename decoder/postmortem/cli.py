@@ -1,0 +1,142 @@
+"""The command line. `python3 -m decoder postmortem --help`."""
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from typing import Optional, Sequence, Union
+
+from ..elf import ElfError, Finder, Lookup
+from ..events import Note
+from ..output import JsonOutput, SplitOutput, TextOutput
+from ..render import Painter
+from .area import Area, Bank, find
+from .boots import Count, history
+from .memory import Dump, DumpError
+
+ME = "decoder postmortem"
+NOTHING = 2
+ABOUT = """Reads the log's rings, of this boot and of the one before, and each CPU's state out of a dead
+machine's memory."""
+EXAMPLES = """\
+taking a dump from QEMU, in its monitor:
+  dump-guest-memory vm.core            an ELF core (without -z, -l, -s; -w is for Windows)
+  pmemsave 0 0x40000000 vm.ram         a raw image of 1 GiB
+
+examples:
+  python3 -m decoder postmortem vm.core                     the ELF is found in build/, by build-id
+  python3 -m decoder postmortem --elf old.elf --elf new.elf vm.ram    the boot before was another build
+  python3 -m decoder postmortem --base 0x8000000 rings.ram  an image that begins at 128 MiB
+  python3 -m decoder postmortem --split traces vm.core      traces/cpu0.txt and so on
+
+Records are sorted by time, in seconds since the TSC was 0. A record with `<cut: ...>` was being written when
+the machine stopped. Behind the records of the latest boot stand its CPUs, if its ELF has debug information.
+
+exit status:
+  0  read; damaged slots are shown and counted, and are no error
+  2  nothing could be read: no such dump, no rings in it, an ELF of another build
+"""
+Output = Union[TextOutput, JsonOutput, SplitOutput]
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Runs the command; returns its exit status. Users never see a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except (DumpError, ElfError) as error:
+        _say(str(error))
+        return NOTHING
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        return 0
+    except OSError as error:
+        _say((f"{error.filename}: " if error.filename else "output: ") + (error.strerror or str(error)))
+        return NOTHING
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python3 -m {ME}", description=ABOUT, epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dump", metavar="DUMP", help="an ELF core, or a raw image of physical memory")
+    parser.add_argument("--elf", action="append", default=[], metavar="FILE",
+                        help="the ELF of a boot, once for each build; without it those in build/ are tried")
+    parser.add_argument("--base", type=_address, default=0, metavar="ADDRESS",
+                        help="physical address at which a raw image begins (default 0)")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto",
+                        help="a colour for each CPU (default: if the output is a terminal)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--split", metavar="DIR", help="a file for each CPU in DIR")
+    form.add_argument("--json", action="store_true", help="an object of JSON a line")
+    return parser
+
+
+def _address(text: str) -> int:
+    value = int(text, 0)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+def _run(options: argparse.Namespace) -> int:
+    finder = Finder(options.elf)
+    dump = Dump(options.dump, options.base)
+    area = find(dump)
+    if area is None:
+        raise DumpError(f"{dump.path}: no rings in this {dump.kind} ({_extent(dump)}): the machine did not "
+                        "run Braid, or the dump does not hold its memory from 128 MiB on")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    output = _output(options)
+    sites = choose(finder, area)
+    if finder.refused and not any(lookup for lookup, _ in sites.values()):
+        raise ElfError(finder.refused)
+    if not area.sound:
+        output.write([Note(text="the header's checksum does not fit: epochs and rates may be wrong")])
+    counts = []
+    for bank in area.boots:
+        lookup, note = sites[bank]
+        boot = history(dump, area, bank, lookup)
+        output.write(boot.events[:1] + ([note] if note else []) + boot.events[1:])
+        counts.append(f"epoch {bank.epoch}: {_told(boot.count)}")
+    output.flush()
+    sys.stdout.flush()
+    told = "; ".join(counts) or "no boot used them yet"
+    _say(f"{dump.path}: {dump.kind}, rings at {area.address:#x}: {told}")
+    return 0
+
+
+def choose(finder: Finder, area: Area) -> dict[Bank, tuple[Optional[Lookup], Optional[Note]]]:
+    """The call sites for each boot, and what its reader has to know about them."""
+    return {bank: finder.choose(bank.build) if bank.build else finder.unnamed() for bank in area.boots}
+
+
+def _extent(dump: Dump) -> str:
+    low = min(one.start for one in dump.ranges)
+    high = max(one.start + one.size for one in dump.ranges)
+    return f"{low:#x} to {high:#x}"
+
+
+def _told(count: Count) -> str:
+    text = f"{count.records} records"
+    for number, what in ((count.torn, "torn"), (count.damaged, "slots damaged"),
+                         (count.missing, "slots not in the dump")):
+        if number:
+            text += f", {number} {what}"
+    return text
+
+
+def _output(options: argparse.Namespace) -> Output:
+    if options.split:
+        return SplitOutput(options.split)
+    if options.json:
+        return JsonOutput(sys.stdout)
+    colour = options.color == "always" or (options.color == "auto" and sys.stdout.isatty())
+    return TextOutput(sys.stdout, Painter() if colour else None)
+
+
+def _say(text: str) -> None:
+    print(f"{ME}: {text}", file=sys.stderr)
