@@ -29,7 +29,8 @@ def line_of(event: Event) -> Optional[str]:
     return show(event) if show is not None else None
 
 
-def _time(event: Event) -> str:
+def time_of(event: Event) -> str:
+    """13 characters."""
     if event.seconds is None:
         return "            ?"
     if event.uncertain:
@@ -41,11 +42,11 @@ def _record(event: Record) -> str:
     place = event.function + ": " if event.function else ""
     mark = MARKS[event.context] if event.context else ""
     tail = f" <cut: {event.cut}>" if event.cut else ""
-    return f"{_time(event)} cpu{event.lane:<2} {mark:5} {LETTERS[event.level]} {place}{event.message}{tail}"
+    return f"{time_of(event)} cpu{event.lane:<2} {mark:5} {LETTERS[event.level]} {place}{event.message}{tail}"
 
 
 def _aside(event: Event, text: str) -> str:
-    return f"{_time(event)} cpu{event.lane:<2} {'':5} -- cpu{event.lane} {CONTEXTS[event.context]}: {text}"
+    return f"{time_of(event)} cpu{event.lane:<2} {'':5} -- cpu{event.lane} {CONTEXTS[event.context]}: {text}"
 
 
 def _loss(event: Loss) -> str:

@@ -5,6 +5,7 @@ at the end of a file and when a port goes away. Errors are SourceError, with one
 """
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import re
@@ -12,34 +13,64 @@ import select
 import stat
 import threading
 import time
+from itertools import chain
 from typing import Iterator, Optional, Sequence, Union
 
 import serial
 
+from .rawfile import MAGIC, RawReader
+
 SILENCE = 1.0       # seconds
 WAIT = 0.05         # seconds between looks at a port that cannot be waited for
 CHUNK = 1 << 16
+FILE_CHUNK = 1 << 20
+MAY_COME = (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO)
 
 
 class SourceError(Exception):
-    """The input cannot be read; the message names it and the mend."""
+    """The input cannot be read; the message names it and the mend. `may_come`: it may be there later."""
+
+    def __init__(self, message: str, may_come: bool = False) -> None:
+        super().__init__(message)
+        self.may_come = may_come
 
 
 class FileSource:
-    """A file descriptor: a file, a pipe, stdin."""
+    """A file descriptor: a file, a pipe, stdin. A raw capture (rawfile.py) gives the bytes it holds."""
 
     def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
         self._descriptor = descriptor
+        self._raw = RawReader()
         self.live = not stat.S_ISREG(os.fstat(descriptor).st_mode)
 
     def chunks(self) -> Iterator[bytes]:
+        plain = self._plain()
+        first = next(plain, None)
+        while first == b"":
+            yield b""
+            first = next(plain, None)
+        if first is None:
+            return
+        whole = chain([first], plain)
+        yield from self._raw.chunks(whole) if first.startswith(MAGIC) else whole
+
+    def notes(self) -> list[str]:
+        """What there is to say about the input itself, at its end."""
+        lost = self._raw.lost
+        return [f"{self.name}: {lost} bytes are missing in it: they could not be kept"] if lost else []
+
+    def close(self) -> None:
+        if self._descriptor:
+            os.close(self._descriptor)
+
+    def _plain(self) -> Iterator[bytes]:
         try:
             while True:
                 if self.live and not select.select([self._descriptor], [], [], SILENCE)[0]:
                     yield b""
                     continue
-                data = os.read(self._descriptor, CHUNK)
+                data = os.read(self._descriptor, CHUNK if self.live else FILE_CHUNK)
                 if not data:
                     return
                 yield data
@@ -62,7 +93,15 @@ class PortSource:
             self._port.reset_input_buffer = lambda: None
             self._port.open()
         except (serial.SerialException, ValueError, OSError) as error:
-            raise SourceError(f"{name}: {_reason(error)}; is it there, and may you read it?") from None
+            may_come = not isinstance(error, ValueError)
+            text = f"{name}: {_reason(error)}; is it there, and may you read it?"
+            raise SourceError(text, may_come) from None
+
+    def notes(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        self._port.close()
 
     def chunks(self) -> Iterator[bytes]:
         silent = 0.0
@@ -112,7 +151,7 @@ def open_source(name: str, baud: int) -> Source:
             return PortSource(name, baud)
         return FileSource(name, os.open(name, os.O_RDONLY))
     except OSError as error:
-        raise SourceError(f"{name}: {error.strerror}") from None
+        raise SourceError(f"{name}: {error.strerror}", error.errno in MAY_COME) from None
 
 
 def gather(sources: Sequence[Source]) -> Iterator[tuple[int, Optional[bytes]]]:

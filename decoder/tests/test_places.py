@@ -40,7 +40,8 @@ def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "code").mkdir()
     (folder / "code" / "panics.c").write_text(SOURCE)
     (folder / "labels.S").write_text(LABELS)
-    flags = ["-O0", request.param, "-nostdlib", "-static", "-no-pie", "-fno-pie", f"-Wl,--build-id=0x{BUILD.hex()}"]
+    flags = ["-O0", request.param, "-nostdlib", "-static", "-no-pie", "-fno-pie",
+             f"-Wl,--build-id=0x{BUILD.hex()}"]
     subprocess.run(["gcc", *flags, "-o", "a.elf", "code/panics.c", "labels.S"], cwd=folder, check=True)
     return Places(str(folder / "a.elf"), BUILD)
 
@@ -56,7 +57,7 @@ def test_functions_lines_and_labels(places: Places) -> None:
     assert places.name(caller) == "caller+0x0 (code/panics.c:3)"
     start = places.name(address(places, "_start"))
     assert start == "_start+0x0 (code/panics.c:7)"
-    assert places.name(address(places, "label") + 2) == "label+0x2 (labels.S:6)"     # the local label is part of it
+    assert places.name(address(places, "label") + 2) == "label+0x2 (labels.S:6)"    # of no name of its own
     assert places.name(0x12) == "0x12" and places.name(1 << 64) == hex(1 << 64)
 
 

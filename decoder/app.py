@@ -1,0 +1,124 @@
+"""What the commands share: arguments, one input on its way to one output, and errors as one line."""
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from typing import Callable, Optional, Protocol, Sequence
+
+from . import filters
+from .elf import ElfError, Finder
+from .events import Event, Note
+from .report import closing
+from .source import SourceError
+from .stream import Decoder
+
+ME = "decoder"
+NOTHING = 2     # exit status: nothing could be read
+
+
+class Output(Protocol):
+    """Where events go."""
+
+    def write(self, events: list[Event]) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+def say(text: str) -> None:
+    print(f"{ME}: {text}", file=sys.stderr, flush=True)
+
+
+def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+    """Runs a command; what goes wrong becomes one line and a status. Users never see a traceback."""
+    try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return run(options)
+    except (SourceError, ElfError) as error:
+        say(str(error))
+        return NOTHING
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else "output: "
+        say(where + (error.strerror or str(error)))
+        return NOTHING
+
+
+def parser(command: str, about: str, epilog: str = "") -> argparse.ArgumentParser:
+    name = f"python3 -m {ME} {command}".rstrip()
+    return argparse.ArgumentParser(prog=name, description=about, epilog=epilog,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def input_arguments(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--elf", action="append", default=[], metavar="FILE",
+                    help="the ELF that made the capture; without it one in build/ is found by build-id")
+    to.add_argument("--baud", type=int, default=115200, metavar="N",
+                    help="of a serial port (default 115200)")
+    filters.add_arguments(to)
+
+
+def colour_arguments(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--color", choices=("auto", "always", "never"), default="auto",
+                    help="a colour for each CPU (default: if the output is a terminal)")
+    to.add_argument("--columns", action="store_true",
+                    help="a column for each CPU, if the terminal is wide enough")
+
+
+def in_colour(options: argparse.Namespace) -> bool:
+    return bool(options.color == "always" or (options.color == "auto" and sys.stdout.isatty()))
+
+
+class Job:
+    """One input on its way to one output."""
+
+    def __init__(self, name: str, live: bool, finder: Finder, output: Optional[Output],
+                 view: filters.Filter) -> None:
+        self.name = name
+        self._live = live
+        self.decoder = Decoder(finder)
+        self._output = output
+        self._view = view
+        self._ended = False
+
+    def take(self, chunk: Optional[bytes]) -> None:
+        """The next bytes; empty if the input is silent, None if it has ended."""
+        if self._ended:
+            return
+        if chunk is None:
+            self._ended = True
+            self.show(self.decoder.finish())
+        else:
+            self.show(self.decoder.feed(chunk) if chunk else self.decoder.idle())
+        if self._output is not None and (self._live or self._ended):
+            self._output.flush()
+
+    def show(self, events: list[Event]) -> None:
+        """Nothing is shown from where an ELF is refused: it would be of another build."""
+        for at, event in enumerate(events):
+            if isinstance(event, Note) and event.refused:
+                events = events[:at]
+                self._ended = True
+                break
+        if self._output is not None:
+            self._output.write(self._view(events) if self._view.active else events)
+
+    def close(self) -> bool:
+        """Says how it went; was there anything?"""
+        hidden = f", {self._view.hidden} lines hidden by filters" if self._view.hidden else ""
+        say(f"{self.name}: {closing(self.decoder.stats)}{hidden}")
+        return bool(self.decoder.stats.frames)
+
+
+def finish(jobs: Sequence[Job], finder: Finder) -> int:
+    """The exit status, after the inputs have ended and the last words were said."""
+    if finder.refused:
+        say(finder.refused)
+        return NOTHING
+    closed = [job.close() for job in jobs]
+    sys.stdout.flush()
+    return 0 if all(closed) else NOTHING

@@ -1,0 +1,160 @@
+"""follow: a port that goes away and comes back, a file that grows or is replaced, a disk that fills up."""
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from decoder.live import listen
+from decoder.rawfile import HEAD, MAGIC, RawReader, RawWriter
+
+from . import encode
+from .encode import Cpu
+from .test_cli import ROOT, capture, decode
+
+
+class Follower:
+    """The command, with the lines that it has shown so far."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.process = subprocess.Popen([sys.executable, "-m", "decoder", "follow", *map(str, arguments)],
+                                        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._watchdog = threading.Timer(30, self.process.kill)
+        self._watchdog.start()
+
+    def until(self, words: str) -> list[str]:
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if words in line:
+                return lines
+        raise AssertionError(f"{words!r} never came: {lines}")
+
+    def end(self) -> tuple[int, str]:
+        self.process.send_signal(signal.SIGINT)
+        _, err = self.process.communicate()
+        self._watchdog.cancel()
+        assert "Traceback" not in err
+        return self.process.returncode, err
+
+
+def test_a_port_that_comes_back(tmp_path: Path) -> None:
+    raw = tmp_path / "kept.raw"
+    wire = capture()
+    cpu = Cpu(2, 3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        follower = Follower(f"socket://127.0.0.1:{server.getsockname()[1]}", "--raw", raw)
+        with server.accept()[0] as connection:
+            connection.sendall(wire)
+            follower.until("cpu 3 line 2")
+        follower.until("went away at")
+        with server.accept()[0] as connection:
+            connection.sendall(encode.banner(2, 4, epoch=2) + b"".join(
+                cpu.records(0, 5, [encode.text(5, 2, "again")])))
+            lines = follower.until("again")
+            assert "is there" in lines[0]
+            status, err = follower.end()
+    assert status == 0 and "12 lines in 17 frames" in err
+    status, out, err = decode(raw)
+    assert status == 0 and "cpu 3 line 2" in out and out.rstrip().endswith("again")
+    assert "12 lines in 17 frames" in err
+    assert decode("follow", "-", "--raw", raw)[2].endswith("kept.raw: File exists\n")
+
+
+def test_a_file_that_grows_and_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "com1.raw"
+    wire = capture()
+    seen: list[Any] = []
+
+    def wait(done: Any) -> None:
+        limit = time.monotonic() + 10
+        while not done():
+            assert time.monotonic() < limit, seen
+            time.sleep(0.01)
+
+    def listener() -> None:
+        for item in listen(str(path), 115200):
+            seen.append(item)
+
+    threading.Thread(target=listener, daemon=True).start()
+    wait(lambda: seen and "No such file" in seen[0] and "Waiting" in seen[0])
+    path.write_bytes(wire[:50])
+    wait(lambda: wire[:50] in seen)
+    with open(path, "ab") as stream:
+        stream.write(wire[50:])
+    wait(lambda: wire[50:] in seen)
+    path.write_bytes(b"new")
+    wait(lambda: b"new" in seen)
+    assert sum("went away" in item for item in seen if isinstance(item, str)) == 1
+
+
+def test_a_name_that_can_never_be_opened(tmp_path: Path) -> None:
+    status, _, err = decode("follow", "nonsense://x")
+    assert status == 2 and len(err.splitlines()) == 1
+    assert "is a directory" in decode("follow", tmp_path)[2]
+
+
+def test_raw_captures_keep_times_and_silences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.raw"
+    writer = RawWriter(str(path))
+    times: Iterator[int] = iter([10, 20, 3_000_000_000])
+    monkeypatch.setattr(time, "time_ns", lambda: next(times))
+    for data in (b"one", b"two", b"three"):
+        writer.write(data)
+    assert writer.close() == "" and writer.problem() is None
+    content = path.read_bytes()
+    assert content.startswith(MAGIC) and HEAD.unpack_from(content, 16) == (10, 3, 0)
+    expected = [b"one", b"two", b"", b"three"]
+    assert list(RawReader().chunks([content])) == expected
+    assert list(RawReader().chunks(content[i:i + 1] for i in range(len(content)))) == expected
+    assert list(RawReader().chunks([content[:-2]])) == [b"one", b"two", b"thr"]
+
+
+def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the file stays whole, and the file says what is missing in it."""
+    path = tmp_path / "a.raw"
+    writer = RawWriter(str(path))
+    writer.write(b"before")
+    real, room = os.pwrite, [10]
+
+    def pwrite(file: int, data: bytes, at: int) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        size = min(room[0], len(data))
+        room[0] -= size
+        return real(file, data[:size], at)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    writer.write(b"does not fit")
+    problem = writer.problem()
+    assert problem is not None and "No space left" in problem and writer.problem() is None
+    writer.write(b"nor this")
+    reader = RawReader()
+    assert list(reader.chunks([path.read_bytes()])) == [b"before"]
+    room[0] = 1000
+    writer.write(b"after")
+    assert "room again" in (writer.problem() or "")
+    reader = RawReader()
+    assert [data for data in reader.chunks([path.read_bytes()]) if data] == [b"before", b"after"]
+    assert reader.lost == len(b"does not fit" + b"nor this")
+    room[0] = 0
+    writer.write(b"end")
+    assert "last 3 bytes could not be kept" in writer.close()
+
+
+def test_a_full_disk_is_told_and_the_log_goes_on() -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    follower = subprocess.run([sys.executable, "-m", "decoder", "-"], input=capture(), cwd=ROOT, timeout=30,
+                              stdout=open("/dev/full", "w"), stderr=subprocess.PIPE)
+    assert b"output: No space left on device" in follower.stderr and b"Traceback" not in follower.stderr
