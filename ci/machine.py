@@ -40,7 +40,8 @@ class Machine:
 @dataclass(frozen=True)
 class Expect:
     """What must be seen for a pass. Patterns are regular expressions, searched in each line."""
-    result: Optional[int] = 0  # the guest's RESULT; None: the machine must stop before any guest runs
+    result: Optional[int] = 0  # the guest's RESULT; None: Braid stops the machine
+    guest: bool = True  # with result None: may a guest have run before?
     console: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     not_log: tuple[str, ...] = ()

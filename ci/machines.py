@@ -29,7 +29,13 @@ def boot(cpus: int) -> Row:
 def refused(name: str, says: str, **machine: object) -> Row:
     """Braid stops before any guest runs, and says one line that names the mend."""
     return Row(Machine(f"refuse-{name}", deadline=30, **machine),  # type: ignore[arg-type]
-               Expect(result=None, log=(says,), frames_lost=None))
+               Expect(result=None, guest=False, log=(says,), frames_lost=None))
+
+
+def panics(name: str, way: int, *says: str) -> Row:
+    """Braid is broken on purpose under a running guest, and ends with a report that names what happened."""
+    return Row(Machine(f"panic-{name}", options="test=on", command=f"/pal/64/quiesce --break {way}"),
+               Expect(result=None, log=(*says, "panic: stopped")))
 
 
 def pals(name: str, *programs: str, kernel_args: str = "") -> Row:
@@ -81,4 +87,10 @@ ROWS = [
                 actions=QMP_NMIS),
         Expect(console=(r"NMIS counted \d+",))),
     Row(Machine("hotplug", command="/pal/hotplug 5", deadline=240)),
+
+    # The hypervisor's own faults are named, with the CPU and a backtrace, and the other CPUs report too
+    panics("stack-overflow", 0, r"stack overflow: cpu\d's normal stack, \d+ bytes deep", "from overflow",
+           "stopped for the panic"),
+    panics("guard-page", 1, "#PF page fault"),
+    panics("invalid-opcode", 2, "#UD invalid opcode"),
 ]

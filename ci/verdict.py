@@ -40,8 +40,10 @@ class Verdict:
 def judge(seen: Seen, expect: Expect) -> Verdict:
     """The first thing that is wrong decides, worst first: no result, a wrong one, missing lines."""
     if expect.result is None:
-        if seen.guest_started:
+        if seen.guest_started and not expect.guest:
             return Verdict("fail", "a guest was started, and none should have been")
+        if seen.result is not None:
+            return Verdict("fail", f"Braid should have stopped; the guest ended with {seen.result}")
     elif seen.result is None:
         return _no_result(seen)
     elif seen.result != expect.result:

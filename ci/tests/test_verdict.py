@@ -29,8 +29,10 @@ GOOD = Seen(console=["BRAID-INIT", "RESULT 0"], log=["registered"], result=0, gu
     (replace(GOOD, frames_lost=2), Expect(), "fail", "2 log frames lost"),
     (replace(GOOD, frames_lost=2), Expect(frames_lost=None), "pass", ""),
     (replace(GOOD, not_injected=9), Expect(), "fail", "last 9 NMIs"),
-    (GOOD, Expect(result=None), "fail", "none should have been"),
-    (Seen(console=[], log=["no SVM"]), Expect(result=None, log=("SVM",)), "pass", ""),
+    (GOOD, Expect(result=None, guest=False), "fail", "none should have been"),
+    (GOOD, Expect(result=None), "fail", "Braid should have stopped"),
+    (replace(GOOD, result=None), Expect(result=None, log=("reg",)), "pass", ""),
+    (Seen(console=[], log=["no SVM"]), Expect(result=None, guest=False, log=("SVM",)), "pass", ""),
     (Seen(console=[], log=[], timed_out=True), Expect(result=None, log=("SVM",)), "fail", "/SVM/"),
 ])
 def test_judge(seen: Seen, expect: Expect, kind: str, why: str) -> None:
