@@ -43,6 +43,10 @@ enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct
         return HYPAPP_RETRY;
     if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_CONDEMNED) {
         log_warn("PAL %u ends: the guest took its pages while it ran", pal_slot(pal));
+    } else if (in_kernel) {
+        log_warn("PAL %u killed, %u so far: it went to the kernel, which ends the process", pal_slot(pal),
+                 kills + 1);
+        report_crime(vcpu, crime);
     } else {
         log_warn("PAL %u killed, %u so far; caller goes on at 0x%lx with #GP", pal_slot(pal), kills + 1,
                  pal->run.return_to);

@@ -37,7 +37,7 @@ static bool demand(const struct caller *caller, uint64_t gva, uint64_t size, uns
         struct guest_page page;
         bool mapped = guest_translate(&caller->space, at, &page) == 0;
 
-        if (!mapped || !page.user || (page.prot & access) != access) {
+        if (!mapped || (page.prot & access) != access) {
             log_debug("call of PAL %u waits: #PF for 0x%lx", pal_slot(caller->pal), at);
             vcpu_set(caller->vcpu, REG_CR2, at);
             vcpu_inject(caller->vcpu, VECTOR_PF, true,

@@ -12,7 +12,7 @@ static int check_page(const struct pal *pal, const struct pal_section *section, 
 {
     unsigned need = pal_prot(section->type), former;
 
-    if (guest_translate(space, gva, page) < 0 || !page->user || (page->prot & need) != need) {
+    if (guest_translate(space, gva, page) < 0 || (page->prot & need) != need) {
         log_warn("REG refused: 0x%lx is not mapped for the user with permission %u", gva, need);
         return -E_FAULT;
     }

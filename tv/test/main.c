@@ -72,6 +72,7 @@ static const struct {
     TEST(test_register_pool),
     TEST(test_retry),
     TEST(test_unregister),
+    TEST(test_ranges),
     TEST(test_misc_calls),
     TEST(test_call),
     TEST(test_call_context),

@@ -21,6 +21,7 @@ enum {
     AT_STACK = 0x10000,  /* 1 page */
     AT_PARAM = 0x20000,  /* 2 pages */
     AT_SHARED = 0x28000, /* 1 page */
+    AT_SPARE = 0x30000,  /* 3 pages */
     AT_HEAP = 0x40000,   /* 4 pages */
     AT_WISH = 0x50000,   /* 1 page: REG's arrays */
     AT_USTACK = 0x60000, /* 2 pages */
@@ -37,7 +38,7 @@ enum {
     AT_BIG = 0x400000, /* 2 MiB (4 MiB in 32-bit paging) in one large page */
 };
 
-enum map_flags { MAP_USER = 1, MAP_WRITE = 2, MAP_NX = 4, MAP_LARGE = 8, MAP_UC = 16 };
+enum map_flags { MAP_USER = 1, MAP_WRITE = 2, MAP_NX = 4, MAP_LARGE = 8, MAP_UC = 16, MAP_PAT_LARGE = 32 };
 
 /* A fresh process, its memory filled with 0x90. Its pages are new RAM. */
 void process_create(struct process *process, enum mode mode);

@@ -32,6 +32,7 @@ void test_register_slots(void);
 void test_register_pool(void);
 void test_retry(void);
 void test_unregister(void);
+void test_ranges(void);
 void test_misc_calls(void);
 void test_call(void);
 void test_call_context(void);

@@ -140,6 +140,8 @@ void test_call_context(void)
             if (i != REG_RSP)
                 vcpu->regs[i] = 0x5ec2e7;
         vcpu->regs[REG_RFLAGS] = 0xad7;
+        vcpu->regs[REG_DR6] = 0xffff4ff0;
+        vcpu->regs[REG_CR2] = 0x666;
         ret(vcpu, &process);
         CHECK(vcpu->regs[REG_RSP] == process.base + AT_USTACK_TOP - (mode == MODE_64 ? 0 : 4));
         CHECK(vcpu->regs[REG_RFLAGS] == before.regs[REG_RFLAGS]);
@@ -286,8 +288,12 @@ void test_call_demand(void)
         CHECK(vcpu->regs[REG_RIP] == return_address(&process));
 
         /* The PAL's own page, or none of the user's at all, is no buffer. */
-        for (unsigned i = 0; i < 2; i++) {
-            args[1] = i ? process.base + AT_DATA : (modes[m] == MODE_64 ? 0x7ffffffffff0 : 0xfffffff8);
+        /* Nor is what its view does not let it write, though its tables would. */
+        fake.views[0].ram[process_gpa(&process, AT_WISH) / PAGE_SIZE] = ACCESS_READ | ACCESS_EXEC;
+        for (unsigned i = 0; i < 3; i++) {
+            args[1] = i == 2 ? process.base + AT_WISH
+                      : i    ? process.base + AT_DATA
+                             : (modes[m] == MODE_64 ? 0x7ffffffffff0 : 0xfffffff8);
             vcpu->regs[REG_RSP] = stack;
             call(vcpu, &process, args, 2);
             CHECK(vcpu->app == NULL && vcpu->event.pending && vcpu->event.vector == 13);

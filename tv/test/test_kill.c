@@ -205,6 +205,7 @@ void test_condemn(void)
             vcpu->regs[REG_RIP] = TV_SENTINEL;
         CHECK(fake_fetch(vcpu) == STEP_NESTED && fake_result == HYPAPP_DONE);
         check_caller(vcpu, &process);
+        CHECK(fake_log_count("the guest took its pages while it ran") == 1);
         CHECK(pal_at(0)->state == PAL_FREE && pages_free() == POOL_PAGES);
         CHECK(((uint8_t *)guest_ram(process_gpa(&process, AT_DATA)))[0] ==
               0x77); /* not scrubbed a second time */
@@ -236,7 +237,7 @@ void test_user_access(void)
     for (enum mode mode = 0; mode < MODES; mode++) {
         enter(&process, vcpu, mode);
         ret(vcpu, &process);
-        for (unsigned i = 0; i < 5; i++) {
+        for (unsigned i = 0; i < 6; i++) {
             uint64_t offset = i == 1 ? AT_DATA : i == 2 ? AT_ENTRY + 1 : AT_ENTRY;
             enum access access = i == 0 ? ACCESS_READ : i == 1 ? ACCESS_WRITE : ACCESS_EXEC;
 
@@ -248,6 +249,9 @@ void test_user_access(void)
             } else if (i == 4) { /* the same page at another address */
                 offset = AT_NOTHING + AT_ENTRY;
                 process_map(&process, process.base + AT_NOTHING, process_gpa(&process, AT_CODE),
+                            MAP_USER | MAP_WRITE);
+            } else if (i == 5) { /* another page of the PAL's at the entry */
+                process_map(&process, process.base + AT_CODE, process_gpa(&process, AT_DATA),
                             MAP_USER | MAP_WRITE);
             }
             vcpu->regs[REG_RIP] = process.base + offset;

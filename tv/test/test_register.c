@@ -34,7 +34,8 @@ ROW(pages_513, w->sections[1].pages = 513)
 ROW(pages_huge, w->sections[1].pages = 0xffffffff)
 ROW(pages_in_all, w->sections[1].pages = 509)
 ROW(misaligned, w->sections[1].start += 8)
-ROW(page_0, w->sections[1].start = 0)
+ROW(page_0, process_map(p, 0, process_gpa(p, AT_HEAP), MAP_USER | MAP_WRITE);
+    w->sections[1] = (struct tv_section){TV_DATA, 1, 0})
 ROW(upper_half, w->sections[1].start = p->mode == MODE_64 ? 0xffff800000000000 : 0x100000000)
 ROW(wraps, w->sections[1].start = 0xfffffffffffff000)
 ROW(over_the_end, w->sections[1].start = p->mode == MODE_64 ? 0x7ffffffff000 : 0xfffff000)
@@ -55,6 +56,9 @@ ROW(pointer_too_big,
 ROW(pointer_overflows, w->params[0] = (struct tv_param){TV_POINTER, 0, 1ull << 62})
 ROW(pointers_too_big, w->param_count = 2;
     w->params[0] = w->params[1] = (struct tv_param){TV_POINTER, 0, 4096 / (p->mode == MODE_64 ? 8 : 4)})
+ROW(no_room_for_entry, w->param_count = 2;
+    w->params[1] = (struct tv_param){TV_POINTER, 0, (8192 - 16 - 8 - 24) / (p->mode == MODE_64 ? 8 : 4)})
+ROW(view_denies, fake.views[0].ram[process_gpa(p, AT_DATA) / PAGE_SIZE] = ACCESS_READ)
 ROW(unmapped, w->sections[1] = (struct tv_section){TV_DATA, 1, p->base + AT_NOTHING})
 ROW(unmapped_last, w->sections[1] = (struct tv_section){TV_DATA, 2, p->base + AT_NX})
 ROW(supervisor, w->sections[1] = (struct tv_section){TV_DATA, 1, p->base + AT_KERNEL})
@@ -111,6 +115,8 @@ static const struct row rows[] = {
     R(pointer_too_big),
     R(pointer_overflows),
     R(pointers_too_big),
+    R(no_room_for_entry),
+    R(view_denies),
     R(unmapped),
     R(unmapped_last),
     R(supervisor),
@@ -201,6 +207,15 @@ void test_register_good(void)
         check_pages(&process, AT_PARAM, 2, 0, ACCESS_READ | ACCESS_WRITE);
         check_pages(&process, AT_SHARED, 1, ACCESS_READ | ACCESS_EXEC, ACCESS_READ | ACCESS_EXEC);
         CHECK(view_prot(pal_at(0)->view, 0) == 0);
+        /* Shared with the guest is not shared with another PAL: who gave the page back first would make it
+         * writable. */
+        wish.section_count = 4;
+        wish.sections[0] = (struct tv_section){TV_CODE, 1, process.base + AT_SPARE};
+        wish.sections[1] = (struct tv_section){TV_SHARED_CODE, 1, process.base + AT_SHARED};
+        wish.sections[2].start = process.base + AT_SPARE + PAGE_SIZE;
+        wish.sections[3] = (struct tv_section){TV_PARAM, 1, process.base + AT_SPARE + 2 * PAGE_SIZE};
+        wish.entry = process.base + AT_SPARE;
+        CHECK(reg(vcpu, &process, &wish) == TV_FAILED && fake_log_count("or another PAL's") == 1);
         CHECK(pages_free() < pool);
         CHECK(memcmp(guest_ram(process_gpa(&process, AT_CODE)), "\x90\x90", 2) == 0);
         CHECK(unreg(vcpu, &process) == TV_OK);
@@ -237,12 +252,17 @@ void test_register_large_page(void)
         wish.section_count = 5;
         wish.sections[4] = (struct tv_section){TV_DATA, 3, big + 7 * PAGE_SIZE};
         CHECK(reg(vcpu, &process, &wish) == TV_OK);
+        CHECK((pal_at(0)->pages[6] & RECORD_CACHE) == 0); /* bit 7 of a large entry is not PAT */
         CHECK(view_prot(view_main(), gpa - PAGE_SIZE) == ACCESS_RWX);
         CHECK(view_prot(view_main(), gpa) == 0 && view_prot(view_main(), gpa + 2 * PAGE_SIZE) == 0);
         CHECK(view_prot(view_main(), gpa + 3 * PAGE_SIZE) == ACCESS_RWX);
         CHECK(unreg(vcpu, &process) == TV_OK);
         CHECK(view_prot(view_main(), gpa) == (ACCESS_READ | ACCESS_WRITE));
         CHECK(view_prot(view_main(), gpa + PAGE_SIZE) == ACCESS_RWX);
+        process_map(&process, big, (RAM_PAGES - 1024) * PAGE_SIZE,
+                    MAP_USER | MAP_WRITE | MAP_LARGE | MAP_PAT_LARGE);
+        CHECK(reg(vcpu, &process, &wish) == TV_OK);
+        CHECK((pal_at(0)->pages[6] & RECORD_CACHE) == 0x80); /* bit 12 is */
     }
 }
 
@@ -420,6 +440,14 @@ void test_unregister(void)
     CHECK(ret(vcpu, &process) == STEP_NESTED);
     CHECK(unreg(second, &process) == TV_OK);
     CHECK(pages_free() == POOL_PAGES);
+}
+
+void test_ranges(void)
+{
+    CHECK(caller_range(true, 0x7fffffffffff, 1) && !caller_range(true, 0x7fffffffffff, 2));
+    CHECK(caller_range(false, 0xffffffff, 1) && !caller_range(false, 0xffffffff, 2));
+    CHECK(!caller_range(true, 0xfffffffffffff000, 0x2000) && !caller_range(true, 0x1000, 0xfffffffffffff000));
+    CHECK(!caller_range(true, 0xffff800000000000, 1) && !caller_range(false, 0x100000000, 1));
 }
 
 void test_misc_calls(void)
