@@ -37,16 +37,10 @@ static void end_running(struct pal *pal)
 
 enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct pal_crime *crime)
 {
-    bool in_kernel = vcpu_get(vcpu, REG_CPL) != 3;
-
     if (quiesce_begin(vcpu) < 0)
         return HYPAPP_RETRY;
     if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_CONDEMNED) {
         log_warn("PAL %u ends: the guest took its pages while it ran", pal_slot(pal));
-    } else if (in_kernel) {
-        log_warn("PAL %u killed, %u so far: it went to the kernel, which ends the process", pal_slot(pal),
-                 kills + 1);
-        report_crime(vcpu, crime);
     } else {
         log_warn("PAL %u killed, %u so far; caller goes on at 0x%lx with #GP", pal_slot(pal), kills + 1,
                  pal->run.return_to);
@@ -55,8 +49,7 @@ enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct
     leave_context(vcpu, pal, 0);
     end_running(pal);
     quiesce_end(vcpu);
-    if (!in_kernel)
-        vcpu_inject(vcpu, VECTOR_GP, true, 0);
+    vcpu_inject(vcpu, VECTOR_GP, true, 0);
     return HYPAPP_DONE;
 }
 

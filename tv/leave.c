@@ -11,35 +11,19 @@ static bool is_scratch(enum reg reg, bool is64)
 }
 
 /* What enter.c changed for the time of the run, and CR2 and DR6, which tell of the PAL's faults. */
-static const enum reg system_regs[] = {REG_CR0, REG_CR2, REG_CR3, REG_EFER, REG_DR6, REG_DR7, REG_DEBUGCTL};
-
-/*
- * SYSENTER took the PAL to the kernel's door before it faulted: CS, SS, RIP and RSP are the kernel's, and #GP
- * there would hit the kernel. But it must cope with whatever comes through that door, so it gets a system
- * call that no one has (-1) with a user stack that no one has (EBP = 0), which ends the process by a signal.
- */
-static void leave_through_kernel(struct vcpu *vcpu)
-{
-    for (unsigned i = REG_RAX; i <= REG_R15; i++)
-        if (i != REG_RSP)
-            vcpu_set(vcpu, i, 0);
-    vcpu_set(vcpu, REG_RAX, UINT64_MAX);
-}
+static const enum reg system_regs[] = {REG_CR0,         REG_CR2, REG_CR3, REG_EFER,
+                                       REG_SYSENTER_CS, REG_DR6, REG_DR7, REG_DEBUGCTL};
 
 void leave_context(struct vcpu *vcpu, const struct pal *pal, uint64_t rax)
 {
     const uint64_t *regs = pal->run.regs;
 
-    if (vcpu_get(vcpu, REG_CPL) != 3) {
-        leave_through_kernel(vcpu);
-    } else {
-        for (unsigned i = REG_RAX; i <= REG_R15; i++)
-            vcpu_set(vcpu, i, is_scratch(i, pal->layout.is64) ? 0 : regs[i]);
-        vcpu_set(vcpu, REG_RAX, rax);
-        vcpu_set(vcpu, REG_RSP, pal->run.return_stack);
-        vcpu_set(vcpu, REG_RIP, pal->run.return_to);
-        vcpu_set(vcpu, REG_RFLAGS, regs[REG_RFLAGS] & ~(uint64_t)RFLAGS_RF);
-    }
+    for (unsigned i = REG_RAX; i <= REG_R15; i++)
+        vcpu_set(vcpu, i, is_scratch(i, pal->layout.is64) ? 0 : regs[i]);
+    vcpu_set(vcpu, REG_RAX, rax);
+    vcpu_set(vcpu, REG_RSP, pal->run.return_stack);
+    vcpu_set(vcpu, REG_RIP, pal->run.return_to);
+    vcpu_set(vcpu, REG_RFLAGS, regs[REG_RFLAGS] & ~(uint64_t)RFLAGS_RF);
     for (unsigned i = 0; i < sizeof(system_regs) / sizeof(*system_regs); i++)
         vcpu_set(vcpu, system_regs[i], regs[system_regs[i]]);
     vcpu_intercept_exceptions(vcpu, false);

@@ -83,7 +83,6 @@ static const struct {
     TEST(test_call_busy),
     TEST(test_page_tables),
     TEST(test_kill),
-    TEST(test_kill_sysenter),
     TEST(test_kill_for_kernel),
     TEST(test_condemn),
     TEST(test_reset),

@@ -43,7 +43,6 @@ void test_call_demand(void);
 void test_call_busy(void);
 void test_page_tables(void);
 void test_kill(void);
-void test_kill_sysenter(void);
 void test_kill_for_kernel(void);
 void test_condemn(void);
 void test_reset(void);

@@ -109,8 +109,9 @@ void test_call(void)
 /* What the run changes of the vcpu, and that all of it comes back. */
 void test_call_context(void)
 {
-    static const enum reg kept[] = {REG_RBX, REG_RBP, REG_R12, REG_R13,  REG_R14, REG_R15, REG_CR0,
-                                    REG_CR2, REG_CR3, REG_CR4, REG_EFER, REG_DR6, REG_DR7, REG_DEBUGCTL};
+    static const enum reg kept[] = {REG_RBX,  REG_RBP, REG_R12, REG_R13,      REG_R14,
+                                    REG_R15,  REG_CR0, REG_CR2, REG_CR3,      REG_CR4,
+                                    REG_EFER, REG_DR6, REG_DR7, REG_DEBUGCTL, REG_SYSENTER_CS};
     static const enum reg gone[] = {REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11};
     struct vcpu *vcpu = vcpu_of(0), before;
 
@@ -128,12 +129,13 @@ void test_call_context(void)
         vcpu->regs[REG_DR6] = 0xffff0ff1;
         vcpu->regs[REG_DEBUGCTL] = 2;
         vcpu->regs[REG_CR2] = 0x1234;
+        vcpu->regs[REG_SYSENTER_CS] = 0x10;
         before = *vcpu;
         call(vcpu, &process, (uint64_t[]){9}, 1);
         CHECK(vcpu->regs[REG_RFLAGS] == 2);
         CHECK(vcpu->regs[REG_DR7] == 0x400 && vcpu->regs[REG_DEBUGCTL] == 0);
         CHECK((vcpu->regs[REG_CR0] & (CR0_EM | CR0_TS)) == (CR0_EM | CR0_TS));
-        CHECK(!(vcpu->regs[REG_EFER] & EFER_SCE));
+        CHECK(!(vcpu->regs[REG_EFER] & EFER_SCE) && vcpu->regs[REG_SYSENTER_CS] == 0);
         CHECK(vcpu->exceptions && vcpu->nmi_held);
         CHECK(vcpu->regs[REG_R12] == before.regs[REG_R12]);
         for (unsigned i = 0; i <= REG_R15; i++)

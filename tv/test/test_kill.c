@@ -126,26 +126,6 @@ void test_kill(void)
     }
 }
 
-/* SYSENTER changes CS before anything faults: no exception may be injected at CPL 0. */
-void test_kill_sysenter(void)
-{
-    struct vcpu *vcpu = vcpu_of(0);
-    struct process process;
-
-    enter(&process, vcpu, MODE_COMPAT);
-    vcpu->regs[REG_CPL] = 0;
-    vcpu->regs[REG_RIP] = 0xffffffff81000000;
-    vcpu->regs[REG_RSP] = 0xffffc90000001000;
-    vcpu->regs[REG_RFLAGS] = 2;
-    CHECK(fake_fetch(vcpu) == STEP_PAGE_FAULT && fake_result == HYPAPP_DONE);
-    CHECK(gone(&process) && vcpu->app == NULL && vcpu->view == view_main());
-    CHECK(!vcpu->event.pending);
-    CHECK(vcpu->regs[REG_RIP] == 0xffffffff81000000 && vcpu->regs[REG_RSP] == 0xffffc90000001000);
-    CHECK(vcpu->regs[REG_RFLAGS] == 2 && vcpu->regs[REG_CR3] == process.cr3);
-    CHECK(vcpu->regs[REG_RAX] == UINT64_MAX && vcpu->regs[REG_RBP] == 0 && vcpu->regs[REG_RBX] == 0);
-    CHECK(vcpu->regs[REG_EFER] & EFER_SCE);
-}
-
 /* The kernel gives the page of a process that is gone to somebody else. */
 void test_kill_for_kernel(void)
 {
