@@ -7,13 +7,15 @@ import os
 import sys
 from typing import Optional, Sequence, Union
 
-from ..elf import ElfError, Finder, Lookup
+from ..elf import ElfError, Finder, Lookup, load, search
 from ..events import Note
 from ..output import JsonOutput, SplitOutput, TextOutput
 from ..render import Painter
 from .area import Area, Bank, find
-from .boots import Count, history
-from .memory import Dump, DumpError
+from .boots import Count, History, history
+from .cpus import machine, report
+from .debug import Debug
+from .memory import Dump, DumpError, registers
 
 ME = "decoder postmortem"
 NOTHING = 2
@@ -97,16 +99,51 @@ def _run(options: argparse.Namespace) -> int:
     if not area.sound:
         output.write([Note(text="the header's checksum does not fit: epochs and rates may be wrong")])
     counts = []
+    last: Optional[History] = None
     for bank in area.boots:
         lookup, note = sites[bank]
         boot = history(dump, area, bank, lookup)
         output.write(boot.events[:1] + ([note] if note else []) + boot.events[1:])
+        last = boot
         counts.append(f"epoch {bank.epoch}: {_told(boot.count)}")
+    if last is not None and last.bank is area.banks[area.current]:
+        _cpus(dump, finder, last, output)
     output.flush()
     sys.stdout.flush()
     told = "; ".join(counts) or "no boot used them yet"
     _say(f"{dump.path}: {dump.kind}, rings at {area.address:#x}: {told}")
     return 0
+
+
+def _cpus(dump: Dump, finder: Finder, boot: History, output: Output) -> None:
+    """The CPUs of the latest boot: only its hypervisor is still in memory."""
+    bank = boot.bank
+    path = elf_of(finder, bank.build)
+    if path is None:
+        output.write([Note(text="CPU states need the latest boot's ELF")])
+        return
+    try:
+        state = machine(dump, Debug(path), bank.build, bank.khz, registers(dump.notes))
+    except ElfError as error:
+        output.write([Note(text=str(error))])
+        return
+    if isinstance(output, JsonOutput):
+        output.write(state.cpus)
+    output.write(report(state, bank.khz, boot.newest))
+
+
+def elf_of(finder: Finder, build: bytes) -> Optional[str]:
+    """The path of this build's ELF, among those given or, if none is given, in build/."""
+    for formats in finder.given:
+        if formats.matches(build):
+            return formats.path
+    for path in [] if finder.given else search():
+        try:
+            if load(path).matches(build):
+                return path
+        except ElfError:
+            continue
+    return None
 
 
 def choose(finder: Finder, area: Area) -> dict[Bank, tuple[Optional[Lookup], Optional[Note]]]:

@@ -107,7 +107,7 @@ class Dump:
         if ident[4:6] != ELF64_LITTLE or machine != X86_64:
             raise DumpError(f"{self.path} is no ELF file of a 64-bit x86 machine")
         if kind != ET_CORE:
-            raise DumpError(f"{self.path} is an ELF program, no dump: it goes with --elf, and the dump as DUMP")
+            raise DumpError(f"{self.path} is an ELF program: give it with --elf, and the dump as DUMP")
         found = []
         for i in range(count):
             header = data[at + i * entry:at + i * entry + SEGMENT.size]

@@ -1,0 +1,139 @@
+"""What the hypervisor's ELF knows of its own memory: symbols, source lines, and where the fields of its
+structures are. All offsets come from the DWARF of the build at hand; none is written down here.
+
+This module does I/O: it reads an ELF file. Errors are ElfError with one clear line.
+"""
+from __future__ import annotations
+
+from bisect import bisect_right
+from io import BytesIO
+from typing import Any, NamedTuple, Optional
+
+from elftools.elf.elffile import ELFFile
+
+from ..elf import ElfError
+
+UNIT = "core/quiesce.c"     # a unit that knows struct cpu, its enums and the quiesce's words
+WRAPPERS = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_atomic_type")
+
+
+class Field(NamedTuple):
+    offset: int
+    size: int
+
+
+class Debug:
+    """`structs`: by tag, their size and fields (`vcpu.rip` for a field of a field); `enums`: by tag, names by
+    value; `symbols`: addresses by name.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Raises ElfError."""
+        self.structs: dict[str, tuple[int, dict[str, Field]]] = {}
+        self.enums: dict[str, dict[int, str]] = {}
+        self.symbols: dict[str, int] = {}
+        try:
+            with open(path, "rb") as stream:
+                self._elf: Any = ELFFile(BytesIO(stream.read()))
+            self._read(path)
+        except OSError as error:
+            raise ElfError(f"{path}: {error.strerror or error}") from None
+        except ElfError:
+            raise
+        except Exception as error:      # pyelftools raises whatever broken DWARF leads it to
+            raise ElfError(f"{path}: its debug information cannot be read ({type(error).__name__})") from None
+
+    def _read(self, path: str) -> None:
+        table = self._elf.get_section_by_name(".symtab")
+        if table is None or not self._elf.has_dwarf_info():
+            raise ElfError(f"{path} was stripped: without debug information no CPU states are shown")
+        functions = []
+        for symbol in table.iter_symbols():
+            kind = symbol["st_info"]["type"]
+            if symbol["st_shndx"] != "SHN_UNDEF" and kind not in ("STT_FILE", "STT_SECTION"):
+                self.symbols.setdefault(symbol.name, symbol["st_value"])
+                functions.append((symbol["st_value"], symbol.name))
+        self._functions = sorted(functions)
+        self._dwarf = self._elf.get_dwarf_info()
+        for unit in self._dwarf.iter_CUs():
+            top = unit.get_top_DIE()
+            if top.get_full_path().endswith(UNIT):
+                self._unit(top)
+                return
+        raise ElfError(f"{path} has no debug information of {UNIT}: no CPU states are shown")
+
+    def _unit(self, top: Any) -> None:
+        for die in top.iter_children():
+            name = _name(die)
+            if die.tag == "DW_TAG_structure_type" and name and "DW_AT_byte_size" in die.attributes:
+                self.structs[name] = (_number(die, "DW_AT_byte_size"), _fields(die))
+            elif die.tag == "DW_TAG_enumeration_type" and name:
+                values = {_number(one, "DW_AT_const_value"): _name(one) for one in die.iter_children()}
+                self.enums[name] = values
+            elif die.tag == "DW_TAG_variable" and "DW_AT_location" in die.attributes:
+                where = die.attributes["DW_AT_location"].value
+                if len(where) == 9 and where[0] == 3:       # DW_OP_addr: other units may have the same name
+                    self.symbols[name] = int.from_bytes(bytes(where[1:]), "little")
+
+    def place(self, address: int) -> str:
+        """The address with its function, offset and line, as far as they are known."""
+        at = bisect_right(self._functions, (address, "\xff")) - 1
+        if at < 0 or not self.symbols.get("image_start", 0) <= address < self.symbols.get("text_end", 0):
+            return f"{address:#x}"
+        start, name = self._functions[at]
+        try:
+            line = self._line(address)
+        except Exception:               # the lines are a comfort; broken ones must not cost the report
+            line = None
+        return f"{name}+{address - start:#x}" + (f" ({line})" if line else "")
+
+    def _line(self, address: int) -> Optional[str]:
+        offset = self._dwarf.get_aranges().cu_offset_at_addr(address)
+        if offset is None:
+            return None
+        program = self._dwarf.line_program_for_CU(self._dwarf.get_CU_at(offset))
+        last = None
+        for entry in program.get_entries():
+            state = entry.state
+            if state is None:
+                continue
+            if last is not None and last.address <= address < state.address:
+                file = program["file_entry"][last.file - (program["version"] < 5)]
+                folder = program["include_directory"][file.dir_index].decode() if file.dir_index else ""
+                return f"{folder}/{file.name.decode()}:{last.line}".lstrip("/")
+            last = None if state.end_sequence else state
+        return None
+
+
+def _name(die: Any) -> str:
+    value = die.attributes.get("DW_AT_name")
+    return str(value.value.decode()) if value is not None else ""
+
+
+def _number(die: Any, attribute: str) -> int:
+    return int(die.attributes[attribute].value)
+
+
+def _resolve(die: Any) -> Any:
+    """The type of a member behind typedefs, const, volatile and _Atomic."""
+    kind = die.get_DIE_from_attribute("DW_AT_type")
+    while kind.tag in WRAPPERS:
+        kind = kind.get_DIE_from_attribute("DW_AT_type")
+    return kind
+
+
+def _fields(struct: Any, base: int = 0, prefix: str = "") -> dict[str, Field]:
+    found = {}
+    for die in struct.iter_children():
+        if die.tag != "DW_TAG_member" or "DW_AT_data_member_location" not in die.attributes:
+            continue
+        name = prefix + _name(die)
+        offset = base + _number(die, "DW_AT_data_member_location")
+        kind = _resolve(die)
+        if kind.tag == "DW_TAG_structure_type":
+            found.update(_fields(kind, offset, name + "."))
+        elif "DW_AT_byte_size" in kind.attributes:
+            found[name] = Field(offset, _number(kind, "DW_AT_byte_size"))
+        elif kind.tag == "DW_TAG_pointer_type":
+            found[name] = Field(offset, 8)
+    return found
