@@ -33,7 +33,11 @@ extern _Atomic int log_finest;            /* records of a finer level are not ma
 
 /* `site` is the site's address + its level. Strings are bounded to the room in a slot; `strings` has bit i
  * set if argument i is one. */
-void log_record(uintptr_t site, unsigned count, const uint64_t *args);
+void log_record_0(uintptr_t site);
+void log_record_1(uintptr_t site, uint64_t a);
+void log_record_2(uintptr_t site, uint64_t a, uint64_t b);
+void log_record_3(uintptr_t site, uint64_t a, uint64_t b, uint64_t c);
+void log_record_n(uintptr_t site, unsigned count, const uint64_t *args);
 void log_record_strings(uintptr_t site, unsigned count, const uint64_t *args, unsigned strings);
 
 /* Never called: makes the compiler check the format. */
@@ -106,6 +110,16 @@ static inline uint64_t log_pointer(const volatile void *value)
 #define LOG_MASK_9(m, f, a, ...) (m(a) + 2u * LOG_MASK_8(m, f, __VA_ARGS__))
 #define LOG_MASK_10(m, f, a, ...) (m(a) + 2u * LOG_MASK_9(m, f, __VA_ARGS__))
 
+/* LOG_RECORD(site, format, a, b) is log_record_2(site, a, b); from 4 arguments on they go by an array. */
+#define LOG_RECORD(site, ...) LOG_PICK(__VA_ARGS__, LOG_BY_N, LOG_BY_N, LOG_BY_N, LOG_BY_N, LOG_BY_N, LOG_BY_N, \
+    LOG_BY_N, LOG_BY_N, LOG_BY_N, LOG_BY_3, LOG_BY_2, LOG_BY_1, LOG_BY_0, )(site, __VA_ARGS__)
+#define LOG_BY_0(site, f) log_record_0(site)
+#define LOG_BY_1(site, f, a) log_record_1(site, LOG_VALUE(a))
+#define LOG_BY_2(site, f, a, b) log_record_2(site, LOG_VALUE(a), LOG_VALUE(b))
+#define LOG_BY_3(site, f, a, b, c) log_record_3(site, LOG_VALUE(a), LOG_VALUE(b), LOG_VALUE(c))
+#define LOG_BY_N(site, ...) log_record_n(site, LOG_COUNT(__VA_ARGS__), LOG_VALUES(__VA_ARGS__))
+#define LOG_VALUES(...) (const uint64_t[]){LOG_EACH(LOG_VALUE, __VA_ARGS__)}
+
 #define LOG_FORMAT(...) LOG_FORMAT_(__VA_ARGS__, )
 #define LOG_FORMAT_(format, ...) format
 #define LOG_UNLOADED(name) __attribute__((section(name), used))
@@ -120,12 +134,11 @@ static inline uint64_t log_pointer(const volatile void *value)
     if (0) \
         log_check(__VA_ARGS__); \
     if ((severity) < 1 + atomic_load_explicit(&log_finest, memory_order_relaxed)) { \
-        const uint64_t log_args_[] = {LOG_EACH(LOG_VALUE, __VA_ARGS__)}; \
         if (LOG_MASK(LOG_IS_STRING, __VA_ARGS__) == 0) \
-            log_record((uintptr_t)&log_site_ + (severity), LOG_COUNT(__VA_ARGS__), log_args_); \
+            LOG_RECORD((uintptr_t)&log_site_ + (severity), __VA_ARGS__); \
         else \
-            log_record_strings((uintptr_t)&log_site_ + (severity), LOG_COUNT(__VA_ARGS__), log_args_, \
-                               LOG_MASK(LOG_IS_STRING, __VA_ARGS__)); \
+            log_record_strings((uintptr_t)&log_site_ + (severity), LOG_COUNT(__VA_ARGS__), \
+                               LOG_VALUES(__VA_ARGS__), LOG_MASK(LOG_IS_STRING, __VA_ARGS__)); \
     } \
 } while (0)
 /* clang-format on */
