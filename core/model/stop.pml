@@ -3,47 +3,18 @@
  * x86/trap.c and x86/trap.asm. Names of states and steps are those of the C. README.md tells what is left out, and what is checked.
  *
  * A CPU is two processes: cpu() is its normal flow, nmi() its NMI handler; cpu() stands still while nmi() runs. The world outside is bus() (NMIs on
- * their way) and outside() (a button; and, when nothing moves any more, the judge). Every statement is one access to a shared word.
+ * their way) and outside() (a button; and, when nothing moves any more, the judge). Every step is one access to a shared word (d_step: with what only its own
+ * CPU or the ghosts see).
  * Nothing polls: a wait is a guard. So whatever would hang ends where nothing moves, and there the judge says what is wrong.
  */
 
-/* The scenario. */
-#ifndef CPUS
-#define CPUS 2
-#endif
-#define AP (CPUS - 1)
-#define self _pid /* in cpu(): its CPU's number */
-#ifndef INITIATORS /* the first INITIATORS CPUs each ask for ROUNDS quiesces */
-#define INITIATORS 2
-#endif
-#ifndef ROUNDS
-#define ROUNDS 1
-#endif
-#ifndef NMIS /* NMIs that guest CPUs send by the ICR, any to any, in all */
-#define NMIS 0
-#endif
-#ifndef BUTTONS /* NMIs from outside, at most */
-#define BUTTONS 0
-#endif
-#ifndef EVENTS /* entries at which another event goes before a waiting NMI, at most */
-#define EVENTS 0
-#endif
-#ifndef BOOTS /* times that CPU 0's guest sends INIT, then one SIPI, to the last CPU */
-#define BOOTS 0
-#endif
-#ifndef AP_WAITS /* 1: the last CPU begins in wait-for-SIPI */
-#define AP_WAITS 0
-#endif
-#ifndef AGAIN /* calls of doorbell_ring_again, at most */
-#define AGAIN 0
-#endif
+#include "scenario.h"
 
 /* What a physical NMI finds. HOST: GIF = 1, taken at once. CLOSED: GIF = 0, held. GUEST: exits. HANDLER: blocked until the handler's IRET. */
 mtype:mode = { HOST, CLOSED, GUEST, HANDLER };
 /* Where RIP is: between cpu_wait_look and HLT, in HLT, elsewhere. */
 mtype:at = { ELSEWHERE, LOOKED, HALTED };
 mtype:state = { CPU_RUNNING, CPU_WAIT_SIPI };
-mtype:exit = { EXIT_NONE, EXIT_QUIESCE, EXIT_ICR_NMI, EXIT_ICR_INIT, EXIT_ICR_SIPI };
 
 /* The hardware. */
 mtype:mode mode[CPUS] = HOST;
@@ -61,56 +32,19 @@ bit nmi_seen[CPUS]; /* 1: the counter has changed since its own CPU last read it
 byte owner, next, released, view_generation;
 
 /* What the guests still mean to do. */
-byte rounds[CPUS], nmis = NMIS, events = EVENTS, boots = 2 * BOOTS, again = AGAIN;
+byte rounds[CPUS], nmis = NMIS, events = EVENTS, boots = (1 + SIPIS) * BOOTS, again = AGAIN;
 byte powered;
 
 /* Ghosts: the properties' memory. */
 byte held;          /* CPU + 1 that believes that all others stand still */
 bit busy[CPUS];     /* from the last look to the next boundary: in the guest, or in the hypervisor on its behalf */
 bit retry[CPUS];    /* quiesce_begin said -E_AGAIN: the guest executes the instruction again */
-byte overtaken;     /* rounds of others begun since `next` names a CPU that tries again */
+byte loser, overtaken; /* who lost first (as `next`), and the rounds that others have begun since */
 short owed[CPUS];   /* outside NMIs sent - NMIs merged in the latch - NMIs taken for the guest's */
 byte rerung[CPUS];  /* calls of doorbell_ring_again */
 bit judging, injected[CPUS];
-#ifdef LOG_LOCK
-bit stands[CPUS];
-#endif
 
-/* ---- The variants that must be condemned: what they do instead ---- */
-
-#ifdef RESUME_FLAG /* one flag to stop and one to resume, for all rounds */
-bit stop, resume;
-#define WANTED      stop
-#define RELEASED    resume
-#else
-#define WANTED      (asked > released)
-#define RELEASED    (released >= round)
-#endif
-
-#ifdef COUNTING /* as many NMIs as were rung are doorbells, the others are the guest's */
-byte counted[CPUS];
-#define EXCHANGE(t)     counted[t]++
-#define RINGS_ALREADY(t) false
-#define DOORBELL(t)     counted[t] > 0 -> counted[t]--
-#define UNKNOWN(t)      counted[t] == 0
-#elif defined(GLOBAL_FLAG) /* an NMI during a quiesce is a doorbell, any other is the guest's */
-#define EXCHANGE(t)     rung[t] == 0 -> rung[t] = 1
-#define RINGS_ALREADY(t) rung[t] == 1
-#define DOORBELL(t)     owner != 0 -> rung[t] = 0
-#define UNKNOWN(t)      owner == 0 -> rung[t] = 0
-#else
-#define EXCHANGE(t)     rung[t] == 0 -> rung[t] = 1
-#define RINGS_ALREADY(t) rung[t] == 1
-#define DOORBELL(t)     rung[t] == 1 -> rung[t] = 0
-#define UNKNOWN(t)      rung[t] == 0
-#endif
-
-#ifdef LOG_LOCK /* the log has a lock, and the NMI handler stops its CPU where it is */
-bit log_lock;
-#define LOG atomic { log_lock == 0 -> log_lock = 1 }; log_lock = 0
-#else
-#define LOG skip
-#endif
+#include "variants.h"
 
 /* ---- The latch; doorbell.c ---- */
 
@@ -121,10 +55,16 @@ inline arrive(t) {
     fi
 }
 
+#if BUS
+#define send_nmi(t) flight[t]++
+#else
+#define send_nmi(t) d_step { arrive(t) }
+#endif
+
 inline doorbell_ring(t) {
     if
-    :: atomic { EXCHANGE(t) }; flight[t]++ /* A; then send_nmi */
-    :: RINGS_ALREADY(t)
+    :: d_step { EXCHANGE(t) }; send_nmi(t) /* A */
+    :: RUNG(t)
     fi
 }
 
@@ -149,124 +89,98 @@ inline quiesce_park() { /* 6 */
     do
     :: nmi_seen[self] = 0; /* seen = nmi_seen */
        if
-       :: RELEASED -> break
-       :: else -> cpu_wait()
+       :: d_step { RELEASED -> round = 0 }; break
+       :: !RELEASED -> cpu_wait()
        fi
-    od;
-    round = 0
-}
-
-/* others_turn drops a claim after YIELD_TRIES tries: here, when its CPU does not try again. An attempt that would change nothing is not made. */
-#define STALE         (next != 0 && next != self + 1 && !retry[next - 1])
-#define OTHERS_TURN   (next != 0 && next != self + 1 && retry[next - 1])
-#define WORTH_TRYING  (!OTHERS_TURN && (owner == 0 || next == 0 || STALE))
-#ifdef NO_NEXT
-#define CLAIM         0
-#else
-#define CLAIM         self + 1
-#endif
-
-/* Statements, for each i of all CPUs but self. */
-#define EACH_OTHER(statements) \
-    i = 0; \
-    do \
-    :: i < CPUS && i != self -> statements; i++ \
-    :: i < CPUS && i == self -> i++ \
-    :: i == CPUS -> break \
-    od; \
-    i = 0
-
-inline publish(i) { request[i] = round } /* 2 */
-
-inline ring_unless_stopped(i) { /* 3 */
-    if
-    :: state[i] != CPU_RUNNING
-    :: else ->
-       if
-       :: parked[i] == round
-       :: else -> doorbell_ring(i)
-       fi
-    fi
-}
-
-#ifdef SIPI_EARLY
-#define STOPPED(i) (skipped & (1 << i) || parked[i] == round)
-#else
-#define STOPPED(i) (state[i] != CPU_RUNNING || parked[i] == round) /* C */
-#endif
-
-inline await(i) { /* 4 */
-    do
-    :: STOPPED(i) -> break
-    :: again > 0 && !STOPPED(i) -> d_step { again--; rerung[i]++; rung[i] = 1 }; flight[i]++ /* its deadline passed: doorbell_ring_again */
     od
 }
 
-/* To succeed at 1, with the ghosts: who was passed over, and how often. */
-inline win() {
-    owner = self + 1;
-    retry[self] = 0;
-    if
-    :: next != 0 && next != self + 1 && retry[next - 1] -> overtaken++; assert(overtaken < CPUS)
-    :: else
-    fi
+/* others_turn drops a claim after YIELD_TRIES tries: here, when its CPU does not try again. An attempt that would change nothing is not made. */
+#define OTHERS       (next != 0 && next != self + 1)
+#define OTHERS_TURN  (OTHERS && retry[next - 1])
+#define WORTH_TRYING (!OTHERS_TURN && (owner == 0 || next == 0 || OTHERS))
+
+/* For i in all CPUs but self. */
+#define FIRST        (self == 0)
+#define NEXT         i + 1 + (i + 1 == self)
+#define LAST         i >= CPUS -> i = FIRST
+
+inline publish() { /* 2 */
+    do
+    :: d_step { i < CPUS -> request[i] = round; i = NEXT }
+    :: d_step { LAST }; break
+    od
+}
+
+inline ring_the_unstopped() { /* 3 */
+    do
+    :: d_step { i < CPUS && state[i] != CPU_RUNNING -> i = NEXT }
+    :: i < CPUS && state[i] == CPU_RUNNING ->
+       if
+       :: d_step { parked[i] == round -> i = NEXT }
+       :: parked[i] != round -> doorbell_ring(i); i = NEXT
+       fi
+    :: d_step { LAST }; break
+    od
+}
+
+inline await() { /* 4 */
+    do
+    :: d_step { i < CPUS && STOPPED -> i = NEXT }
+    :: d_step { i < CPUS && again > 0 -> RING_AGAIN }; send_nmi(i) /* the deadline: doorbell_ring_again */
+    :: d_step { /* mutual exclusion */
+           LAST;
+           do :: i < CPUS -> assert(!busy[i]); i = NEXT :: else -> break od;
+           i = FIRST; held = self + 1; noted = 0
+       };
+       break
+    od
+}
+
+inline note(condition) { /* variants: reads too early what the protocol reads late */
+    do
+    :: d_step { i < CPUS -> if :: condition -> noted = noted | 1 << i :: else fi; i = NEXT }
+    :: d_step { LAST }; break
+    od
 }
 
 inline quiesce_begin() { /* leaves retry[self]: 0: held, 1: -E_AGAIN */
-    retry[self] = 1;
     if
-    :: OTHERS_TURN
-    :: else ->
+    :: d_step { OTHERS_TURN -> retry[self] = 1 }
+    :: d_step { !OTHERS_TURN -> retry[self] = 1; if :: OTHERS -> next = 0; loser = 0 :: else fi };
        if
-       :: STALE -> d_step { if :: STALE -> next = 0; overtaken = 0 :: else fi }
-       :: !STALE
-       fi;
-       if
-       :: owner != 0 -> d_step { if :: next == 0 -> next = CLAIM; overtaken = 0 :: else fi }
-       :: d_step { owner == 0 -> win() }; /* 1 */
-          d_step { if :: next == self + 1 -> next = 0; overtaken = 0 :: else fi; round = released + 1 }; /* only the owner writes released */
-#ifdef RESUME_FLAG
-          resume = 0; stop = 1;
-#endif
-#ifdef SIPI_EARLY
-          EACH_OTHER(d_step { if :: state[i] != CPU_RUNNING -> skipped = skipped | 1 << i :: else fi });
-#endif
-#ifdef RING_FIRST
-          EACH_OTHER(if :: atomic { EXCHANGE(i) }; publish(i); flight[i]++ :: RINGS_ALREADY(i) -> publish(i) fi);
-#else
-          EACH_OTHER(publish(i));
-          EACH_OTHER(ring_unless_stopped(i));
-#endif
-          EACH_OTHER(await(i));
-          d_step { /* mutual exclusion */
-              held = self + 1;
-              EACH_OTHER(assert(!busy[i]))
-          }
+       :: owner != 0 ->
+          d_step { if :: next == 0 -> next = CLAIM :: else fi; if :: loser == 0 -> loser = self + 1; overtaken = 0 :: else fi }
+       :: d_step { /* 1 */
+              owner == 0 -> owner = self + 1; retry[self] = 0;
+              if
+              :: loser != 0 && loser != self + 1 && retry[loser - 1] -> overtaken++; assert(overtaken < CPUS) /* the loser's turn comes */
+              :: else
+              fi
+          };
+          d_step {
+              if :: next == self + 1 -> next = 0 :: else fi;
+              if :: loser == self + 1 -> loser = 0; overtaken = 0 :: else fi;
+              round = released + 1 /* only the owner changes it */
+          };
+          BEGIN_ROUND NOTE_STATES
+          PUBLISH_RING;
+          await()
        fi
     fi
 }
 
-inline quiesce_end() {
+inline quiesce_end() { /* with views_changed before it */
+    LOG view_generation++;
     held = 0;
-#ifdef END_READS_EARLY
-    EACH_OTHER(d_step { if :: parked[i] == round -> skipped = skipped | 1 << i :: else fi });
-#endif
-#ifdef RESUME_FLAG
-    resume = 1; stop = 0;
-#endif
+    NOTE_PARKED END_ROUND
     released = round; /* 7, F */
     owner = 0;
-#ifdef END_READS_EARLY
-    EACH_OTHER(if :: skipped & 1 << i -> doorbell_ring(i) :: else fi);
-#else
-    EACH_OTHER(if :: parked[i] == round -> doorbell_ring(i) :: else fi);
-#endif
-    d_step { round = 0; skipped = 0 }
-}
-
-inline change_views() { /* what the machine is stopped for */
-    LOG;
-    view_generation++
+    do
+    :: d_step { i < CPUS && !TO_RING -> i = NEXT }
+    :: i < CPUS && TO_RING -> doorbell_ring(i); i = NEXT
+    :: d_step { LAST; round = 0; noted = 0 }; break
+    od
 }
 
 inline quiesce_begin_insisting() {
@@ -275,7 +189,7 @@ inline quiesce_begin_insisting() {
        quiesce_begin();
        if
        :: !retry[self] -> break
-       :: else
+       :: retry[self]
        fi
     :: request[self] > released -> quiesce_park()
     od
@@ -285,181 +199,152 @@ inline quiesce_begin_insisting() {
 
 inline start_take_init() {
     if
-    :: quiesce_begin_insisting(); change_views(); quiesce_end() /* the hypapp has something to take back */
-    :: skip
+    :: quiesce_begin_insisting(); quiesce_end() /* the hypapp has something to take back */
+    :: true
     fi;
-#ifdef INIT_CLEARED_FIRST
-    guest_init[self] = 0;
-    state[self] = CPU_WAIT_SIPI;
-#else
     state[self] = CPU_WAIT_SIPI;
     guest_init[self] = 0;
-#endif
-    d_step { guest_nmi[self] = 0; blocked = 0; retry[self] = 0 } /* also the guest's instruction is gone */
+    d_step { guest_nmi[self] = 0; blocked = 0; retry[self] = 0 } /* the instruction that was to be executed again is gone, too */
 }
 
 inline start_wait_sipi() {
     do
     :: nmi_seen[self] = 0;
-       guest_init[self] = 0;
+       ONE_WORD(guest_init[self] = 0, sipi = guest_sipi[self]; guest_sipi[self] = 0);
        if
-       :: d_step { guest_sipi[self] -> guest_sipi[self] = 0 }; break
-       :: !guest_sipi[self] -> cpu_wait()
+       :: d_step { sipi -> sipi = 0 }; break
+       :: !sipi -> cpu_wait()
        fi
     od;
+    guest_nmi[self] = 0;
     state[self] = CPU_RUNNING /* D */
+}
+
+inline start_sipi(t) {
+    if
+    :: guest_init[t]; guest_sipi[t] = 1; doorbell_ring(t)
+    :: !guest_init[t];
+       if
+       :: state[t] == CPU_WAIT_SIPI; guest_sipi[t] = 1; doorbell_ring(t)
+       :: state[t] != CPU_WAIT_SIPI
+       fi
+    fi
 }
 
 /* ---- vcpu.c ---- */
 
-inline quiesce_wanted() { /* 5; leaves wanted. C leaves the order of its two loads open */
-#ifdef LOADS_SWAPPED
-    asked = released;
-    d_step { wanted = request[self] > asked; asked = 0 }
-#else
-    asked = request[self];
-    d_step { wanted = WANTED; asked = 0 }
-#endif
-}
-
-inline look() { /* wanted() */
-    quiesce_wanted();
-    wanted = wanted || guest_init[self] || state[self] == CPU_WAIT_SIPI
-}
+/* 5, LOOK and WANTED: the two loads of quiesce_wanted. */
+#define STARTING (guest_init[self] || state[self] == CPU_WAIT_SIPI)
 
 inline boundary() {
     do
-    :: if :: guest_init[self] -> start_take_init() :: else fi;
-       if :: state[self] == CPU_WAIT_SIPI -> start_wait_sipi() :: else fi;
-       quiesce_wanted();
-       if :: wanted -> quiesce_park() :: else fi;
-       look();
-       if :: wanted :: else -> break fi
+    ::
+#if BOOTS || AP_WAITS
+       if :: guest_init[self] -> start_take_init() :: !guest_init[self] fi;
+       if :: state[self] == CPU_WAIT_SIPI -> start_wait_sipi() :: state[self] != CPU_WAIT_SIPI fi;
+#endif
+       LOOK;
+       if
+       :: d_step { WANTED -> asked = 0 }; quiesce_park()
+       :: d_step { !WANTED -> asked = 0 }
+       fi;
+       LOOK;
+       if
+       :: d_step { WANTED -> asked = 0 }
+       :: d_step { !WANTED -> asked = 0 };
+#if BOOTS || AP_WAITS
+          if :: STARTING :: !STARTING -> break fi
+#else
+          break
+#endif
+       fi
     od
 }
 
-/* svm/event.c. An IRET of the guest's handler unblocks (there it is noted, stepped over, then it unblocks). */
-inline prepare_nmi() {
+inline prepare_nmi() { /* svm/event.c */
     if
     :: guest_nmi[self] && !blocked ->
        if
-       :: events > 0 -> events--; doorbell_ring(self) /* another event goes first; GIF = 0, so this one is pending at VMRUN */
+       :: events > 0 -> events--; doorbell_ring(self) /* another event goes first; GIF = 0: this one is pending at VMRUN */
        :: d_step { guest_nmi[self] = 0; blocked = 1; injected[self] = judging } /* the exchange */
        fi
-    :: else
+    :: !guest_nmi[self] || blocked
     fi
 }
 
-inline enter() { /* svm/svm.c; leaves reason, and t */
-    prepare_nmi();
-#ifndef SAMPLED_EARLY
-    sampled = view_generation;
-#endif
-    d_step { /* VMRUN */
-        mode[self] = GUEST;
-        assert(sampled != seen_generation || seen_generation == view_generation); /* flushes, or need not */
-        seen_generation = sampled;
-        sampled = 0
-    };
-end_guest:
+/* The guest, exit and open (what is pending at STGI is taken at once), and exit_dispatch. */
+inline guest() {
     if
-    :: latch[self] -> reason = EXIT_NONE
-    :: !latch[self] && blocked -> blocked = 0; reason = EXIT_NONE
-    :: !latch[self] && rounds[self] > 0 && (!retry[self] || WORTH_TRYING) -> reason = EXIT_QUIESCE
-    :: d_step { !latch[self] && nmis > 0 -> nmis--; reason = EXIT_ICR_NMI }; if :: t = 0 :: t = 1 :: t = AP fi
-    :: !latch[self] && self == 0 && boots > 0 -> boots--; t = AP; if :: boots % 2 -> reason = EXIT_ICR_INIT :: else -> reason = EXIT_ICR_SIPI fi
-    fi;
-    mode[self] = HOST /* #VMEXIT, open: what is pending is taken here */
-}
-
-inline exit_dispatch() {
-    if
-    :: reason == EXIT_NONE
-    :: reason == EXIT_QUIESCE ->
+    :: d_step { latch[self] -> mode[self] = HOST }
+    :: d_step { !latch[self] && blocked -> IRET_EXIT } /* its IRET; the step over it is left out */
+    :: d_step { !latch[self] && rounds[self] > 0 && (!retry[self] || WORTH_TRYING) -> mode[self] = HOST };
        quiesce_begin();
        if
-       :: !retry[self] -> rounds[self]--; change_views(); quiesce_end()
-       :: else
+       :: d_step { !retry[self] -> rounds[self]-- }; quiesce_end()
+       :: retry[self]
        fi
-    :: reason == EXIT_ICR_NMI -> /* guest/lapic.c: send_nmi */
-       LOG;
-       guest_nmi[t] = 1;
-       if :: t != self -> doorbell_ring(t) :: else fi
-    :: reason == EXIT_ICR_INIT -> guest_sipi[t] = 0; guest_init[t] = 1; doorbell_ring(t) /* start_init */
-    :: reason == EXIT_ICR_SIPI -> /* start_sipi */
+    :: atomic { !latch[self] && nmis > 0 -> nmis--; mode[self] = HOST; if :: t = 0 :: t = 1 :: t = AP fi };
+       LOG guest_nmi[t] = 1; /* guest/lapic.c: send_nmi */
+       if :: t != self -> doorbell_ring(t) :: t == self fi
+#if BOOTS
+    :: d_step { !latch[self] && self == 0 && boots > 0 -> boots--; mode[self] = HOST; t = AP };
        if
-       :: guest_init[t] -> guest_sipi[t] = 1; doorbell_ring(t)
-       :: else ->
-          if
-          :: state[t] == CPU_WAIT_SIPI -> guest_sipi[t] = 1; doorbell_ring(t)
-          :: else
-          fi
+       :: boots % (1 + SIPIS) == SIPIS -> ONE_WORD(guest_sipi[t] = 0, guest_init[t] = 1); doorbell_ring(t) /* start_init */
+       :: boots % (1 + SIPIS) != SIPIS -> start_sipi(t)
        fi
+#endif
     fi;
-    d_step { reason = EXIT_NONE; t = 0; busy[self] = 0 }
+    busy[self] = 0
 }
 
 active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == HOST && latch[_pid]))
 {
-    byte round, asked, i, t, skipped, sampled, seen_generation;
-    bit wanted, blocked;
-    mtype:exit reason = EXIT_NONE;
+    byte round, asked, i, t, noted, sampled, seen_generation;
+    bit sipi;
+    bit blocked; /* vcpu->nmi_block */
 
     d_step { /* the machine as it is found */
         rounds[self] = (self < INITIATORS -> ROUNDS : 0);
         if :: AP_WAITS && self == AP -> state[self] = CPU_WAIT_SIPI :: else fi;
+        i = FIRST;
         powered++
     };
     powered == CPUS;
     do /* vcpu_loop */
     ::
-#ifdef SAMPLED_EARLY
-       sampled = view_generation;
-#endif
-       boundary();
-       mode[self] = CLOSED; /* close */
-#ifndef NO_LAST_LOOK
-       look();
+       SAMPLE_EARLY boundary();
+       mode[self] = CLOSED; /* close: CLGI */
+       LAST_LOOK
        if
-       :: wanted ->
-#ifdef PARK_CLOSED
-          quiesce_park();
-#endif
-          mode[self] = HOST
-       :: else ->
-#endif
-          d_step { busy[self] = 1; assert(held == 0) }; /* mutual exclusion */
-          enter();
-          exit_dispatch()
-#ifndef NO_LAST_LOOK
+       :: d_step { PARK_NOW -> asked = 0 }; PARK mode[self] = HOST /* open: STGI */
+       :: d_step { !PARK_NOW -> asked = 0; busy[self] = 1; assert(held == 0) }; /* mutual exclusion */
+          prepare_nmi();
+          SAMPLE /* svm/svm.c: enter */
+          d_step { /* VMRUN: flushes, or need not */
+              assert(sampled != seen_generation || seen_generation == view_generation);
+              seen_generation = sampled; sampled = 0; t = 0; mode[self] = GUEST
+          };
+guest()
        fi
-#endif
     od
 }
 
+/* x86/trap.c: nmi, doorbell_taken. */
 #define c (_pid - CPUS)
-active [CPUS] proctype nmi() /* x86/trap.c: nmi; doorbell_taken */
+active [CPUS] proctype nmi()
 {
-end:
     do
     :: d_step { mode[c] == HOST && latch[c] -> latch[c] = 0; mode[c] = HANDLER };
        if
-       :: atomic { DOORBELL(c) } /* B */
+       :: d_step { DOORBELL(c) } /* B */
        :: d_step { UNKNOWN(c); owed[c]--; assert(owed[c] + rerung[c] >= 0) }; guest_nmi[c] = 1
        fi;
-#ifdef LOG_LOCK
-       if
-       :: request[c] > released -> parked[c] = request[c]; d_step { stands[c] = busy[c]; busy[c] = 0 }; released >= request[c]; busy[c] = stands[c]
-       :: else
-       fi;
-#endif
+       STOP_HERE
        d_step { /* only its own CPU sees these */
            nmi_seen[c] = 1;
            if
            :: at[c] == HALTED -> at[c] = ELSEWHERE
-#ifndef NO_REWIND
-           :: at[c] == LOOKED -> at[c] = ELSEWHERE
-#endif
+           :: at[c] == LOOKED -> REWIND
            :: else
            fi;
            mode[c] = HOST /* IRET */
@@ -468,9 +353,9 @@ end:
 }
 #undef c
 
+#if BUS
 active proctype bus()
 {
-end:
     do
     :: d_step { flight[0] > 0 -> flight[0]--; arrive(0) }
     :: d_step { flight[1] > 0 -> flight[1]--; arrive(1) }
@@ -479,15 +364,11 @@ end:
 #endif
     od
 }
-
-inline press(t) {
-    d_step { owed[t]++; arrive(t) }
-}
+#endif
 
 /* All that was asked for is done, all CPUs are in the guest, nothing is left over. */
-inline judge(i) {
+inline judge() {
     assert(owner == 0 && nmis == 0 && boots == 0);
-    i = 0;
     do
     :: i < CPUS ->
        assert(rounds[i] == 0 && flight[i] == 0 && latch[i] == 0 && rung[i] == 0);
@@ -506,17 +387,16 @@ active proctype outside()
 {
     byte budget = BUTTONS, i;
     do
-    :: budget > 0 -> budget--; if :: press(0) :: press(1) :: press(AP) fi
-    :: budget > 0 -> budget = 0
+    :: d_step { budget > 0 -> budget--; owed[0]++; arrive(0) }
+    :: d_step { budget > 0 -> budget--; owed[1]++; arrive(1) }
+    :: d_step { budget > 0 -> budget = 0 }
     :: timeout -> break
     od;
     judging = 1;
-    d_step { judge(i) };
-    do /* the button still works after the storm */
-    :: i < CPUS ->
-       press(i);
-       timeout -> assert(injected[i] || state[i] == CPU_WAIT_SIPI);
-       i++
-    :: else -> break
+    d_step { judge() };
+    do /* and the button still works */
+    :: d_step { i < CPUS -> owed[i]++; arrive(i) };
+       timeout -> d_step { assert(injected[i] || state[i] == CPU_WAIT_SIPI); i++ }
+    :: i == CPUS -> break
     od
 }

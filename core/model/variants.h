@@ -1,0 +1,127 @@
+/*
+ * Where the variants differ from the protocol: each is a fault that was made once, here or in a system before, or that the protocol's comments warn of.
+ * The runner gives one by -D and expects that spin finds its harm (run.py says which variant is what).
+ */
+
+#ifdef RESUME_FLAG /* one flag to stop and one to resume, for all rounds */
+bit stop, resume;
+#define LOOK         asked = 0
+#define WANTED       stop
+#define RELEASED     resume
+#define BEGIN_ROUND  resume = 0; stop = 1;
+#define END_ROUND    resume = 1; stop = 0;
+#else
+#ifdef RELEASED_FIRST /* no fault: the other order of quiesce_wanted's two loads, which C leaves open */
+#define LOOK         asked = released
+#define WANTED       (request[self] > asked)
+#else
+#define LOOK         asked = request[self]
+#define WANTED       (asked > released)
+#endif
+#define RELEASED     (released >= round)
+#define BEGIN_ROUND
+#define END_ROUND
+#endif
+
+#ifdef COUNTING /* as many NMIs as were rung are doorbells, the others are the guest's */
+byte counted[CPUS];
+#define EXCHANGE(t)  counted[t]++
+#define RUNG(t)      false
+#define DOORBELL(t)  counted[t] > 0 -> counted[t]--
+#define UNKNOWN(t)   counted[t] == 0
+#else
+#define EXCHANGE(t)  rung[t] == 0 -> rung[t] = 1
+#define RUNG(t)      rung[t] == 1
+#ifdef GLOBAL_FLAG /* an NMI during a quiesce is a doorbell, any other is the guest's */
+#define DOORBELL(t)  owner != 0 -> rung[t] = 0
+#define UNKNOWN(t)   owner == 0 -> rung[t] = 0
+#else
+#define DOORBELL(t)  rung[t] == 1 -> rung[t] = 0
+#define UNKNOWN(t)   rung[t] == 0
+#endif
+#endif
+
+#ifdef SLOPPY_TIMEOUT /* a doorbell that is late was merged with another NMI */
+#define RING_AGAIN   again--; rung[i] = 0
+#else
+#define RING_AGAIN   again--; rerung[i]++; rung[i] = 1
+#endif
+
+#ifdef LOG_LOCK /* the log has a lock, and the NMI handler stops its CPU where it is */
+bit log_lock, stands[CPUS];
+#define LOG          d_step { log_lock == 0 -> log_lock = 1 }; log_lock = 0;
+#define STOP_HERE    if :: request[c] > released -> d_step { stands[c] = busy[c]; busy[c] = 0; parked[c] = request[c] }; \
+                           d_step { released >= request[c] -> busy[c] = stands[c] } \
+                        :: request[c] <= released fi;
+#else
+#define LOG
+#define STOP_HERE
+#endif
+
+#ifdef NO_REWIND /* an NMI between cpu_wait's look and its HLT returns to the HLT */
+#define REWIND       skip
+#else
+#define REWIND       at[c] = ELSEWHERE
+#endif
+
+#ifdef NO_NEXT /* losers are not remembered */
+#define CLAIM        0
+#else
+#define CLAIM        self + 1
+#endif
+
+#ifdef SIPI_EARLY /* wait-for-SIPI is looked at before the request is published */
+#define NOTE_STATES  note(state[i] != CPU_RUNNING);
+#define STOPPED      (noted & (1 << i) || parked[i] == round)
+#else
+#define NOTE_STATES
+#define STOPPED      (state[i] != CPU_RUNNING || parked[i] == round)
+#endif
+
+#ifdef RING_FIRST /* the doorbell is rung before the request is published */
+#define PUBLISH_RING ring_the_unstopped(); publish()
+#else
+#define PUBLISH_RING publish(); ring_the_unstopped()
+#endif
+
+#ifdef END_READS_EARLY /* quiesce_end reads who is parked before it releases */
+#define NOTE_PARKED  note(parked[i] == round);
+#define TO_RING      (noted & (1 << i))
+#else
+#define NOTE_PARKED
+#define TO_RING      (parked[i] == round)
+#endif
+
+#ifdef TWO_WORDS /* guest_init and guest_sipi are two words: between two accesses, a CPU that waits sees an INIT but not the SIPI behind it, or the reverse */
+#define ONE_WORD(a, b) a; d_step { b }
+#else
+#define ONE_WORD(a, b) d_step { a; b }
+#endif
+
+#ifdef SAMPLED_EARLY /* the view generation is sampled before the last look */
+#define SAMPLE_EARLY sampled = view_generation;
+#define SAMPLE
+#else
+#define SAMPLE_EARLY
+#define SAMPLE       sampled = view_generation;
+#endif
+
+#ifdef NO_LAST_LOOK /* no look behind CLGI */
+#define LAST_LOOK
+#define PARK_NOW     false
+#else
+#define LAST_LOOK    LOOK;
+#define PARK_NOW     (WANTED || STARTING)
+#endif
+
+#ifdef PARK_CLOSED /* parks with GIF = 0, so with the NMI that stopped it still in the latch */
+#define PARK         quiesce_park();
+#else
+#define PARK
+#endif
+
+#ifdef NO_IRET_EXIT /* the end of the guest's NMI handler does not exit: the NMI that waits for it is forgotten */
+#define IRET_EXIT    blocked = 0 }; d_step { latch[self] -> mode[self] = HOST
+#else
+#define IRET_EXIT    blocked = 0; mode[self] = HOST
+#endif
