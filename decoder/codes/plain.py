@@ -13,7 +13,8 @@ from typing import NamedTuple, Optional
 
 SITE = re.compile(r"(?P<tag>[A-Za-z]\w*)\[(?P<level>\d+)\]:(?P<file>[\w./-]+\.\w+):(?P<function>\w+):"
                   r"(?P<line>\d+):[ \t]*(?P<message>.*)", re.DOTALL)
-_CPU = re.compile(r"(?:CPU|AP|BSP)(?:\(0x([0-9a-fA-F]{1,2})|\((\d{1,2})\b| ?#(\d{1,2})\b)|xmhf_runtime_main\[(\d+)\]")
+_CPU = re.compile(r"(?:CPU|AP|BSP)(?:\(0x([0-9a-fA-F]{1,2})|\((\d{1,2})\b| ?#(\d{1,2})\b)"
+                  r"|xmhf_runtime_main\[(\d{1,2})\]")
 _LEVELS = {0: 4, 1: 3, 2: 1, 3: 0}      # its trace, perf, warn, error -> ours
 INFO = 2
 
@@ -51,8 +52,7 @@ def pieces(text: str) -> list[str]:
 
 
 def _midst(text: str) -> Optional[int]:
-    at = text.find("]:", 1)
-    if at < 0 or (found := SITE.search(text)) is None or found.start() == 0:
+    if "]:" not in text or SITE.match(text) or (found := SITE.search(text)) is None:
         return None
     # The tag has no space before it: of "tableTV" only the capitals that end the word can be it
     tag = re.search(r"[A-Z]+$", found["tag"])

@@ -25,7 +25,9 @@ class Reader:
         self.kind = kind
         self.stats = Stats()
         self.finder = finder if finder is not None else Finder([])
-        self._code: Union[Nibble, Triple, None] = {NIBBLE: Nibble, TRIPLE: Triple}.get(kind, lambda: None)()
+        self._code: Union[Nibble, Triple, None] = None
+        if kind in (NIBBLE, TRIPLE):
+            self._code = Nibble() if kind == NIBBLE else Triple()
         self._open: dict[int, bytearray] = {}       # CPU (-1: plain text) -> its unfinished line
         self._slips: dict[int, int] = {}
         self._began = False
