@@ -5,6 +5,7 @@
  */
 #include "core/boot/boot.h"
 #include "core/boot/multiboot.h"
+#include "core/guest/console.h"
 #include "core/guest/lapic.h"
 #include "core/guest/linux.h"
 #include "core/guest/memmap.h"
@@ -163,6 +164,8 @@ static void open_wire(void)
     if (log_open_wire(&config) == LOG_ERR_UART)
         log_warn("no UART answers at 0x%x: the log stays in its rings at 0x%lx", COM1, (uint64_t)RING_BASE);
     options_report();
+    if (console_on)
+        console_init(COM1);
 }
 
 static void set_up_cpus(void)

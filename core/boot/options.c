@@ -1,5 +1,6 @@
 /* Boot options: one table, which `help` prints. */
 #include "core/boot/boot.h"
+#include "core/guest/console.h"
 #include "core/quiesce.h"
 #include "core/selftest.h"
 #include "core/string.h"
@@ -66,6 +67,12 @@ static bool set_deadline(const char *value)
     return true;
 }
 
+static bool set_console(const char *value)
+{
+    console_on = !strcmp(value, "log");
+    return console_on;
+}
+
 static bool set_help(const char *value)
 {
     help_wanted = true;
@@ -90,6 +97,7 @@ static const struct {
      "test=on|uart: for tests: hypercalls that stop and break the machine | write to the UART from all CPUs "
      "and end",
      set_test},
+    {"console", "console=log: the guest has a UART at COM1, whose output is part of the log", set_console},
     {"help", "help: lists these options", set_help},
 };
 

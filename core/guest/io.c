@@ -6,6 +6,7 @@
  * would mask the hypervisor's addresses as well (APM vol. 2, 15.25.5 knows VM_CR.DIS_A20M; QEMU does not)
  */
 #include "core/cpu.h"
+#include "core/guest/console.h"
 #include "core/guest/policy.h"
 #include "core/limit.h"
 #include "core/quiesce.h"
@@ -86,8 +87,11 @@ static bool power_write(uint8_t high)
 /* One byte of a write. False: drop it. */
 static bool filter_byte(uint16_t port, uint8_t *value)
 {
-    if (is_uart(port))
+    if (is_uart(port)) {
+        if (console_on)
+            console_write(port - ports.uart, *value);
         return false;
+    }
     if (port == SYSTEM_CONTROL_A)
         *value = (uint8_t)(*value | A20_OPEN);
     if (port == KEYBOARD_COMMAND) {
@@ -116,6 +120,8 @@ static bool filter(uint16_t port, unsigned size, uint32_t *value)
 
 static uint32_t read(uint16_t port, unsigned size)
 {
+    if (console_on && size == 1 && is_uart(port))
+        return console_read(port - ports.uart);
     for (unsigned i = 0; i < size; i++)
         if (is_uart((uint16_t)(port + i)))
             return 0xFFFFFFFF;

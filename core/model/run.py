@@ -26,6 +26,7 @@ JOBS = 2
 PROPERTIES = {
     "busy": "exclusion", "held": "exclusion", "seen_generation": "flush", "overtaken": "turn",
     "injected": "button", "mode": "hang", "at[": "hang", "owner": "hang", "rounds": "hang", "owed": "nmi",
+    "non-progress": "livelock",
 }
 
 # Names that the model shares with the C, and where they are found there.
@@ -91,6 +92,11 @@ CASES = [
 ]
 
 
+def mode(case: Case) -> str:
+    """-DNP: assertions, and that no run is endless (cycles cost twice the states, so not in the full runs)."""
+    return "-DSAFETY" if case.full or case.breaks else "-DNP"
+
+
 def build(case: Case, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -100,7 +106,7 @@ def build(case: Case, folder: Path) -> None:
     if spin.returncode or not (folder / "pan.c").exists():
         raise RuntimeError("spin: " + (spin.stdout + spin.stderr).strip()[:300])
     level, limit = ("-O2", 3000) if case.full else ("-O1", 500)
-    flags = [level, "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={limit}"]
+    flags = [level, "-w", mode(case), "-DCOLLAPSE", f"-DMEMLIM={limit}"]
     gcc = subprocess.run(["gcc", *flags, "-o", "pan", "pan.c"], cwd=folder, capture_output=True, text=True)
     if gcc.returncode:
         raise RuntimeError("gcc: " + gcc.stderr.strip()[:300])
@@ -109,6 +115,7 @@ def build(case: Case, folder: Path) -> None:
 def search(case: Case, folder: Path) -> str:
     """What spin's program printed. -E: end states are judged by the model itself."""
     command = ["nice", "./pan", "-E", "-m20000", "-w24" if case.full else "-w18"]
+    command += ["-l"] if mode(case) == "-DNP" else []
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,16 +1,18 @@
 /*
- * The stop protocol of core/, for spin: quiesce.c, doorbell.c, vcpu.c, guest/start.c, and what it meets in guest/lapic.c, svm/event.c, svm/svm.c,
- * x86/trap.c and x86/trap.asm. Names of states and steps are those of the C. README.md tells what is left out, and what is checked.
+ * The stop protocol of core/, for spin: quiesce.c, doorbell.c, vcpu.c, guest/start.c, and what it meets in
+ * guest/lapic.c, svm/event.c, svm/svm.c, x86/trap.c and x86/trap.asm. Names of states and steps are those of
+ * the C. README.md tells what is left out, and what is checked.
  *
- * A CPU is two processes: cpu() is its normal flow, nmi() its NMI handler; cpu() stands still while nmi() runs. The world outside is bus() (NMIs on
- * their way) and outside() (a button; and, when nothing moves any more, the judge). Every step is one access to a shared word (d_step: with what only its own
- * CPU or the ghosts see).
- * Nothing polls: a wait is a guard. So whatever would hang ends where nothing moves, and there the judge says what is wrong.
+ * A CPU is two processes: cpu() is its normal flow, nmi() its NMI handler; cpu() stands still while nmi() runs.
+ * The world outside is bus() (NMIs on their way) and outside() (a button; and, when nothing moves any more, the
+ * judge). Every step is one access to a shared word (d_step: with what only its own CPU or the ghosts see).
+ * Nothing polls: a wait is a guard. So whatever would hang ends where nothing moves, and there the judge says
+ * what is wrong.
  */
-
 #include "scenario.h"
 
-/* What a physical NMI finds. HOST: GIF = 1, taken at once. CLOSED: GIF = 0, held. GUEST: exits. HANDLER: blocked until the handler's IRET. */
+/* What a physical NMI finds. HOST: GIF = 1, taken at once. CLOSED: GIF = 0, held. GUEST: exits.
+ * HANDLER: blocked until the handler's IRET. */
 mtype:mode = { HOST, CLOSED, GUEST, HANDLER };
 /* Where RIP is: between cpu_wait_look and HLT, in HLT, elsewhere. */
 mtype:at = { ELSEWHERE, LOOKED, HALTED };
@@ -95,7 +97,8 @@ inline quiesce_park() { /* 6 */
     od
 }
 
-/* others_turn drops a claim after YIELD_TRIES tries: here, when its CPU does not try again. An attempt that would change nothing is not made. */
+/* others_turn drops a claim after YIELD_TRIES tries: here, when its CPU does not try again. An attempt that
+ * would change nothing is not made. */
 #define OTHERS       (next != 0 && next != self + 1)
 #define OTHERS_TURN  (OTHERS && retry[next - 1])
 #define WORTH_TRYING (!OTHERS_TURN && (owner == 0 || next == 0 || OTHERS))
@@ -127,7 +130,7 @@ inline ring_the_unstopped() { /* 3 */
 inline await() { /* 4 */
     do
     :: d_step { i < CPUS && STOPPED -> i = NEXT }
-    :: d_step { i < CPUS && again > 0 -> RING_AGAIN }; send_nmi(i) /* the deadline: doorbell_ring_again */
+    :: d_step { i < CPUS && again > 0 -> RING_AGAIN }; send_nmi(i) /* deadline: doorbell_ring_again */
     :: d_step { /* mutual exclusion */
            LAST;
            do :: i < CPUS -> assert(!busy[i]); i = NEXT :: else -> break od;
@@ -150,11 +153,14 @@ inline quiesce_begin() { /* leaves retry[self]: 0: held, 1: -E_AGAIN */
     :: d_step { !OTHERS_TURN -> retry[self] = 1; if :: OTHERS -> next = 0; loser = 0 :: else fi };
        if
        :: owner != 0 ->
-          d_step { if :: next == 0 -> next = CLAIM :: else fi; if :: loser == 0 -> loser = self + 1; overtaken = 0 :: else fi }
+          d_step {
+              if :: next == 0 -> next = CLAIM :: else fi;
+              if :: loser == 0 -> loser = self + 1; overtaken = 0 :: else fi
+          }
        :: d_step { /* 1 */
               owner == 0 -> owner = self + 1; retry[self] = 0;
               if
-              :: loser != 0 && loser != self + 1 && retry[loser - 1] -> overtaken++; assert(overtaken < CPUS) /* the loser's turn comes */
+              :: loser != 0 && loser != self + 1 && retry[loser - 1] -> overtaken++; assert(overtaken < CPUS)
               :: else
               fi
           };
@@ -204,7 +210,7 @@ inline start_take_init() {
     fi;
     state[self] = CPU_WAIT_SIPI;
     guest_init[self] = 0;
-    d_step { guest_nmi[self] = 0; blocked = 0; retry[self] = 0 } /* the instruction that was to be executed again is gone, too */
+    d_step { guest_nmi[self] = 0; blocked = 0; retry[self] = 0 } /* and the guest's instruction is gone */
 }
 
 inline start_wait_sipi() {
@@ -265,7 +271,7 @@ inline prepare_nmi() { /* svm/event.c */
     if
     :: guest_nmi[self] && !blocked ->
        if
-       :: events > 0 -> events--; doorbell_ring(self) /* another event goes first; GIF = 0: this one is pending at VMRUN */
+       :: events > 0 -> events--; doorbell_ring(self) /* another event goes first; this pends till VMRUN */
        :: d_step { guest_nmi[self] = 0; blocked = 1; injected[self] = judging } /* the exchange */
        fi
     :: !guest_nmi[self] || blocked
@@ -289,7 +295,8 @@ inline guest() {
 #if BOOTS
     :: d_step { !latch[self] && self == 0 && boots > 0 -> boots--; mode[self] = HOST; t = AP };
        if
-       :: boots % (1 + SIPIS) == SIPIS -> ONE_WORD(guest_sipi[t] = 0, guest_init[t] = 1); doorbell_ring(t) /* start_init */
+       :: boots % (1 + SIPIS) == SIPIS -> /* start_init */
+          ONE_WORD(guest_sipi[t] = 0, guest_init[t] = 1); doorbell_ring(t)
        :: boots % (1 + SIPIS) != SIPIS -> start_sipi(t)
        fi
 #endif
@@ -300,8 +307,7 @@ inline guest() {
 active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == HOST && latch[_pid]))
 {
     byte round, asked, i, t, noted, sampled, seen_generation;
-    bit sipi;
-    bit blocked; /* vcpu->nmi_block */
+    bit sipi, blocked; /* blocked: vcpu->nmi_block */
 
     d_step { /* the machine as it is found */
         rounds[self] = (self < INITIATORS -> ROUNDS : 0);
@@ -311,8 +317,7 @@ active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == 
     };
     powered == CPUS;
     do /* vcpu_loop */
-    ::
-       SAMPLE_EARLY boundary();
+    :: SAMPLE_EARLY boundary();
        mode[self] = CLOSED; /* close: CLGI */
        LAST_LOOK
        if
@@ -324,7 +329,7 @@ active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == 
               assert(sampled != seen_generation || seen_generation == view_generation);
               seen_generation = sampled; sampled = 0; t = 0; mode[self] = GUEST
           };
-guest()
+          guest()
        fi
     od
 }

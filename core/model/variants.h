@@ -1,6 +1,6 @@
 /*
- * Where the variants differ from the protocol: each is a fault that was made once, here or in a system before, or that the protocol's comments warn of.
- * The runner gives one by -D and expects that spin finds its harm (run.py says which variant is what).
+ * Where the variants differ from the protocol: each is a fault that was made once, here or in a system before,
+ * or that the protocol's comments warn of. run.py gives one by -D and expects that spin finds its harm.
  */
 
 #ifdef RESUME_FLAG /* one flag to stop and one to resume, for all rounds */
@@ -50,9 +50,12 @@ byte counted[CPUS];
 #ifdef LOG_LOCK /* the log has a lock, and the NMI handler stops its CPU where it is */
 bit log_lock, stands[CPUS];
 #define LOG          d_step { log_lock == 0 -> log_lock = 1 }; log_lock = 0;
-#define STOP_HERE    if :: request[c] > released -> d_step { stands[c] = busy[c]; busy[c] = 0; parked[c] = request[c] }; \
-                           d_step { released >= request[c] -> busy[c] = stands[c] } \
-                        :: request[c] <= released fi;
+#define STOP_HERE \
+    if \
+    :: request[c] > released -> d_step { stands[c] = busy[c]; busy[c] = 0; parked[c] = request[c] }; \
+       d_step { released >= request[c] -> busy[c] = stands[c] } \
+    :: request[c] <= released \
+    fi;
 #else
 #define LOG
 #define STOP_HERE
@@ -92,7 +95,7 @@ bit log_lock, stands[CPUS];
 #define TO_RING      (parked[i] == round)
 #endif
 
-#ifdef TWO_WORDS /* guest_init and guest_sipi are two words: between two accesses, a CPU that waits sees an INIT but not the SIPI behind it, or the reverse */
+#ifdef TWO_WORDS /* guest_init and guest_sipi are two words: a waiting CPU sees the SIPI, but not the INIT before it */
 #define ONE_WORD(a, b) a; d_step { b }
 #else
 #define ONE_WORD(a, b) d_step { a; b }
