@@ -124,7 +124,7 @@ static bool kernel_writes(void)
     ssize_t got = read(ends[0], (void *)(uintptr_t)page_of(&pal, TV_SECTION_DATA), sizeof value);
     volatile uintptr_t secret = 0;
     int signal = CAUGHT({ secret = work(&pal, WORK_LOAD, 0, NULL); });
-    bool dead = tv_pal_unregister(&pal) != 0; /* then its code was called as the plain code that it is again */
+    bool dead = tv_pal_unregister(&pal) != 0; /* a dead PAL is nobody to take out */
     printf("    read() = %zd, then the PAL %s\n", got, dead ? "is dead" : "lives");
     EXPECT(signal || dead || secret == SECRET, "the kernel changed the PAL's data to %#zx under its feet",
            (size_t)secret);
