@@ -52,11 +52,11 @@ class Qmp:
             return True
         return False
 
-    def command(self, name: str) -> None:
-        """Send a command without arguments; its failure, if any, comes with a later poll()."""
+    def command(self, name: str, **arguments: object) -> None:
+        """Send a command; its failure, if any, comes with a later poll()."""
         if self._socket:
             try:
-                self._socket.sendall(json.dumps({"execute": name}).encode() + b"\n")
+                self._socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
             except OSError:
                 pass  # QEMU has gone; the process's end tells more
 
