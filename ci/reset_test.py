@@ -1,0 +1,215 @@
+"""`make reset-test`: a reset in the middle of the work loses no record of the log.
+
+Each row boots a machine whose CPUs log all the time, resets it, waits for the next boot's banner, dumps the
+memory and judges: the banner must name the boot before, and the rings of that boot must hold what the wire
+carried to the end, CPU by CPU. One row puts another build (another build-id) on the boot medium meanwhile.
+The last line is `N passed, N failed`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Optional, Sequence
+
+from ci import image
+from ci.machine import Machine
+from ci.qemu import EmulatorError, Qemu
+from decoder import Boot, Decoder, Event, Record
+from decoder.elf import Finder, load
+from decoder.postmortem.area import Area, find
+from decoder.postmortem.boots import History, history
+from decoder.postmortem.cli import choose
+from decoder.postmortem.memory import Dump, DumpError
+
+CUE = "PROGRESS"  # the demo is at work on all CPUs
+WORK = 3.0  # seconds from the cue until the reset
+RESET_PORT = 0xCF9
+INFO = 2  # the finest level on the wire
+KEPT = 50  # records of a ring that have to agree with the wire, or all, if there are fewer
+IN_FLIGHT = 4  # records of a ring that the reset may have kept from the wire
+DUMP = {"begin": 0x7800000, "length": 0xC00000}  # the hypervisor's memory, with room behind the rings
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way to reset: what the guest runs beside the demo, if it resets itself; else the button does."""
+    name: str
+    guest: str = ""
+    kernel_args: str = ""
+    another_build: bool = False
+
+
+ROWS = (
+    Row("reset button"),
+    Row("port 0xCF9", guest=f"printf '\\006' | dd of=/dev/port bs=1 seek={RESET_PORT}"),
+    Row("triple fault", guest="echo b >/proc/sysrq-trigger", kernel_args="reboot=triple"),
+    Row("another build", another_build=True),
+)
+
+
+class Failure(Exception):
+    """Why a row fails, for a person."""
+
+
+def run(row: Row, where: Path) -> tuple[list[Event], Dump]:
+    """Boot, reset, boot; the wire's events and the dump. Raises Failure, ImageError, EmulatorError."""
+    command = f"/pal/demo & sleep {WORK}; {row.guest}; wait" if row.guest else "/pal/demo"
+    machine = Machine("reset", command=command, kernel_args=row.kernel_args, loops=100000, deadline=180.0)
+    iso = image.build(machine, where)
+    core = where / "vm.core"
+    core.unlink(missing_ok=True)
+    wire = Wire()
+    with Qemu(machine, iso, where) as qemu:
+        qemu.qmp.command("set-action", reboot="reset")  # the machine's own resets do not end QEMU
+        end = time.monotonic() + machine.deadline
+        console, reset_at = b"", None
+        while len(wire.boots) < 2:
+            time.sleep(0.05)
+            wire.feed(qemu.com1.read())
+            console += qemu.com2.read()
+            qemu.qmp.poll()
+            now = time.monotonic()
+            if now > end or not qemu.alive():
+                raise Failure(f"no second banner; the console's last words: {console[-200:]!r}")
+            if reset_at is None and CUE.encode() in console:
+                reset_at = now + WORK
+                if row.another_build:
+                    exchange(iso, load(str(elf())).build, other_build())
+            if reset_at is not None and now > reset_at and not row.guest:
+                qemu.qmp.command("system_reset")
+                reset_at = float("inf")
+        qemu.qmp.command("stop")
+        qemu.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{core.resolve()}", **DUMP)
+        qemu.qmp.command("quit")  # comes after the dump
+        while qemu.alive() and time.monotonic() < end:
+            time.sleep(0.05)
+        qemu.qmp.poll()
+        if qemu.qmp.errors:
+            raise Failure(f"QEMU refused: {'; '.join(qemu.qmp.errors)}")
+    return wire.events, Dump(str(core))
+
+
+class Wire:
+    """COM1 as it grows."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._decoder = Decoder(str(elf()))
+
+    def feed(self, data: bytes) -> None:
+        self.events += self._decoder.feed(data) if data else []
+
+    @property
+    def boots(self) -> list[Boot]:
+        return [event for event in self.events if isinstance(event, Boot)]
+
+
+def elf() -> Path:
+    return image.BUILD / "braid.elf"
+
+
+def other_build() -> bytes:
+    return bytes(byte ^ 0xFF for byte in load(str(elf())).build)
+
+
+def exchange(path: Path, old: bytes, new: bytes) -> None:
+    """Put `new` wherever `old` stands in a file, in place: QEMU has it open."""
+    data = path.read_bytes()
+    places = [found.start() for found in re.finditer(re.escape(old), data)]
+    if not places:
+        raise Failure(f"{path} does not hold the build-id of {elf()}: make images")
+    with path.open("r+b") as stream:
+        for at in places:
+            stream.seek(at)
+            stream.write(new)
+
+
+def judge(row: Row, events: Sequence[Event], dump: Dump) -> str:
+    """A line about what was found. Raises Failure."""
+    area = find(dump)
+    if area is None:
+        raise Failure("the dump has no rings")
+    boots = area.boots
+    if len(boots) != 2:
+        raise Failure(f"{len(boots)} banks are in use, not 2")
+    banners = [event for event in events if isinstance(event, Boot)]
+    kept = records(area, dump)
+    build = load(str(elf())).build
+    expected = {"epoch": str(boots[0].epoch + 1), "previous": str(boots[0].epoch),
+                "previous_records": str(kept.count.records), "previous_build": build.hex(),
+                "build": (other_build() if row.another_build else build).hex()}
+    for key, value in expected.items():
+        if banners[1].fields.get(key) != value:
+            raise Failure(f"the second banner says {key}={banners[1].fields.get(key)}, not {value}")
+    if kept.count.damaged or kept.count.missing:
+        raise Failure(f"{kept.count.damaged} slots damaged, {kept.count.missing} missing")
+    if boots[1].build.hex() != expected["build"]:
+        raise Failure("the second bank is not the second build's")
+    compared = compare(events[:events.index(banners[1])], kept.events)
+    return f"{kept.count.records} records kept, {kept.count.torn} torn, {compared} of them seen on the wire"
+
+
+def records(area: Area, dump: Dump) -> History:
+    bank = area.boots[0]
+    lookup, note = choose(Finder([str(elf())]), area)[bank]
+    if lookup is None:
+        raise Failure(note.text if note else "no ELF")
+    return history(dump, area, bank, lookup)
+
+
+def compare(wire: Iterable[Event], rings: Iterable[Event]) -> int:
+    """How many records of the rings are on the wire. Raises Failure where a ring's last ones are not."""
+    sent, kept = by_context(wire), by_context(rings)
+    total = 0
+    for key, lines in kept.items():
+        agreed = overlap(sent.get(key, []), lines)
+        if agreed < min(KEPT, len(lines) - IN_FLIGHT, len(sent.get(key, []))):
+            raise Failure(f"cpu{key[0]}: of {len(lines)} records only the last {agreed} agree with the wire")
+        total += agreed
+    if len({cpu for cpu, _ in kept}) < Machine("").cpus or total < KEPT:
+        raise Failure(f"{total} records to compare, of CPUs {sorted(kept)}: the machine did not work")
+    return total
+
+
+def overlap(sent: list[str], kept: list[str]) -> int:
+    """How many lines agree, from the end back, at the best of the ends that a reset may leave."""
+    best = 0
+    for flying in range(min(IN_FLIGHT, len(kept)) + 1):
+        count = 0
+        for one, other in zip(reversed(sent), reversed(kept[:len(kept) - flying])):
+            if one != other:
+                break
+            count += 1
+        best = max(best, count)
+    return best
+
+
+def by_context(events: Iterable[Event]) -> dict[tuple[int, int], list[str]]:
+    """The whole records of wire level, by CPU and context, in order."""
+    out: dict[tuple[int, int], list[str]] = {}
+    for event in events:
+        if isinstance(event, Record) and not event.cut and event.level <= INFO:
+            out.setdefault((event.lane, event.context), []).append(f"{event.function}: {event.message}")
+    return out
+
+
+def main() -> int:
+    failed = 0
+    for row in ROWS:
+        why: Optional[str] = None
+        try:
+            line = judge(row, *run(row, image.BUILD / "reset" / re.sub(r"\W+", "-", row.name)))
+        except (Failure, DumpError, EmulatorError, image.ImageError) as error:
+            why = str(error)
+        failed += why is not None
+        print(f"{'FAIL' if why else 'ok'}  {row.name}: {why or line}", flush=True)
+    print(f"{len(ROWS) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
