@@ -51,11 +51,22 @@ def checks(name: str, kernel_args: str = "") -> Row:
     return replace(pals(name, name, kernel_args=kernel_args), expect=counted)
 
 
+def host_test(name: str, *log: str, cpus: int = 4) -> Row:
+    """The log on the machine itself, without a guest (core/hosttest.h); no frame may be lost."""
+    return Row(Machine(f"log-{name}", flavour="alone", cpus=cpus, options=f"test={name}", deadline=120),
+               Expect(result=None, log=log))
+
+
 ROWS = [
     Row(Machine("bare-4", flavour="bare", command="test $(nproc) -eq 4", deadline=90)),
     boot(1), boot(2), boot(4), boot(8),
     Row(Machine("demo-short", loops=5, command=COMMAND, deadline=240)),
     Row(Machine("demo-async", options="log=async", loops=5, command=COMMAND, deadline=240)),
+
+    # The log's own promises: an NMI that logs behind each instruction of a call that logs; a CPU held behind
+    # every 64th until the others have logged 1,000 records, and at last for good, in the middle of its frame.
+    host_test("step", "[0-9]{4} instructions stepped through", "4 of 4 CPUs done"),
+    host_test("hold", "instructions stepped through", "3 of 4 CPUs done", "cut frame"),
 
     # Bad input
     Row(Machine("unknown-option", cpus=1, options="nonsense=1"), Expect(log=("nonsense",))),

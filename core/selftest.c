@@ -8,11 +8,9 @@
 #include "core/x86/trap.h"
 
 enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520010 };
-enum { MAX_QUIESCES = 1000, UART_RECORDS = 1100, UART_DEADLINE_MS = 120000, HOLD_MS = 5000 };
-enum emulator_exit { QEMU_EXIT_PORT = 0xF4, QEMU_EXIT_33 = 0x10, BOCHS_PORT = 0x8900 };
+enum { MAX_QUIESCES = 1000, HOLD_MS = 5000 };
 
-bool selftest_on, selftest_uart;
-static _Atomic uint32_t uart_done;
+bool selftest_on;
 
 bool selftest_is_ours(uint32_t number)
 {
@@ -93,24 +91,4 @@ enum hypapp_result selftest_hypercall(struct vcpu *vcpu)
         return HYPAPP_DONE;
     }
     return HYPAPP_PASS;
-}
-
-_Noreturn void selftest_uart_run(void)
-{
-    struct cpu *self = this_cpu();
-    /* 20 bytes a record or so: 22,000 a CPU. */
-    for (uint32_t i = 0; i < UART_RECORDS; i++)
-        log_info("uart test: record %u of %s", i, "lane");
-    atomic_fetch_add(&uart_done, 1);
-    if (self->index == 0) {
-        uint64_t deadline = rdtsc() + clock_ms(UART_DEADLINE_MS);
-        while (atomic_load(&uart_done) < cpu_count && rdtsc() < deadline)
-            cpu_relax();
-        log_info("uart test: %u of %u CPUs done", atomic_load(&uart_done), cpu_count);
-        log_drain();
-        outb(BOCHS_PORT, 'D');
-        outb(QEMU_EXIT_PORT, QEMU_EXIT_33);
-    }
-    for (;;)
-        __asm__ volatile("hlt");
 }

@@ -16,9 +16,4 @@ extern bool selftest_on;
 bool selftest_is_ours(uint32_t number);
 enum hypapp_result selftest_hypercall(struct vcpu *vcpu);
 
-/* Boot option test=uart: every CPU, in the host, writes this many bytes of frames to the log at once; then
- * the emulator is told to end. */
-extern bool selftest_uart;
-_Noreturn void selftest_uart_run(void);
-
 #endif

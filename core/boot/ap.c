@@ -4,7 +4,7 @@
 #include "core/doorbell.h"
 #include "core/guest/lapic.h"
 #include "core/guest/memmap.h"
-#include "core/selftest.h"
+#include "core/hosttest.h"
 #include "core/string.h"
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
@@ -19,6 +19,7 @@ extern uint64_t trampoline_stack;
 extern struct cpu *trampoline_cpu;
 
 _Noreturn void ap_main(struct cpu *cpu);
+static const struct acpi_info *acpi; /* for a host test's end */
 
 _Noreturn void ap_main(struct cpu *cpu)
 {
@@ -29,8 +30,8 @@ _Noreturn void ap_main(struct cpu *cpu)
     lapic_start(&cpu->vcpu);
     log_cpu_online(cpu->index, cpu->apic_id);
     atomic_store(&cpu->state, CPU_WAIT_SIPI); /* G: the boot CPU goes on; pairs with its wait below */
-    if (selftest_uart)
-        selftest_uart_run();
+    if (hosttest)
+        hosttest_run(acpi);
     vcpu_loop(&cpu->vcpu);
 }
 
@@ -56,8 +57,9 @@ static bool start(struct cpu *cpu, uint64_t page)
     return false;
 }
 
-void ap_start_all(void)
+void ap_start_all(const struct acpi_info *info)
 {
+    acpi = info;
     uint64_t page;
     if (!memmap_find(PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, TRAMPOLINE_MAX, &page))
         boot_fail("no free page below 636 KiB for starting the other CPUs: this firmware is not supported");

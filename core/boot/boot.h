@@ -3,6 +3,7 @@
 #define CORE_BOOT_BOOT_H
 
 #include "core/cpu.h"
+#include "core/x86/acpi.h"
 #include "log/log.h"
 
 #include <stdbool.h>
@@ -25,6 +26,6 @@ _Noreturn void boot_fail(const char *why);
 
 /* Starts all CPUs but this one; each ends up waiting for the guest's SIPI. A line is logged for one that does
  * not come; the guest cannot start it either. */
-void ap_start_all(void);
+void ap_start_all(const struct acpi_info *acpi);
 
 #endif

@@ -12,7 +12,7 @@
 #include "core/guest/policy.h"
 #include "core/memory.h"
 #include "core/panic.h"
-#include "core/selftest.h"
+#include "core/hosttest.h"
 #include "core/string.h"
 #include "core/view.h"
 #include "core/x86/acpi.h"
@@ -69,7 +69,7 @@ static void read_modules(const struct multiboot_info *info)
     }
     const struct multiboot_module *m = (const void *)(uint64_t)info->mods_addr;
     if (!(info->flags & MULTIBOOT_MODULES) || !info->mods_count) {
-        if (selftest_uart)
+        if (hosttest)
             return;
         boot_fail("no guest: add the kernel as first module ('module /vmlinuz ARGUMENTS') and its initrd as "
                   "second");
@@ -214,9 +214,9 @@ static void load_guest(void)
 /* On the boot CPU's final stack, where an overflow is caught. */
 static _Noreturn void boot_on_stack(void)
 {
-    ap_start_all();
-    if (selftest_uart)
-        selftest_uart_run();
+    ap_start_all(&acpi);
+    if (hosttest)
+        hosttest_run(&acpi);
     atomic_store(&cpus[0].state, CPU_RUNNING);
     if (hypapp.init && hypapp.init())
         log_error("the hypapp %s did not start: the guest runs without it", hypapp.name);

@@ -1,6 +1,7 @@
 /* Boot options: one table, which `help` prints. */
 #include "core/boot/boot.h"
 #include "core/guest/console.h"
+#include "core/hosttest.h"
 #include "core/quiesce.h"
 #include "core/selftest.h"
 #include "core/string.h"
@@ -47,13 +48,16 @@ static bool set_fifo(const char *value)
 
 static bool set_test(const char *value)
 {
-    if (!strcmp(value, "uart"))
-        selftest_uart = true;
-    else if (!strcmp(value, "on"))
-        selftest_on = true;
-    else
-        return false;
-    return true;
+    static const char *const host_tests[] = {
+        [HOSTTEST_UART] = "uart", [HOSTTEST_STEP] = "step", [HOSTTEST_HOLD] = "hold"};
+    for (unsigned i = HOSTTEST_UART; i <= HOSTTEST_HOLD; i++) {
+        if (!strcmp(value, host_tests[i])) {
+            hosttest = (enum hosttest)i;
+            return true;
+        }
+    }
+    selftest_on = !strcmp(value, "on");
+    return selftest_on;
 }
 
 static bool set_deadline(const char *value)
@@ -94,8 +98,9 @@ static const struct {
      set_fifo},
     {"deadline", "deadline=MS: when a quiesce reports whom it waits for, at least 1000 (2000)", set_deadline},
     {"test",
-     "test=on|uart: for tests: hypercalls that stop and break the machine | write to the UART from all CPUs "
-     "and end",
+     "test=on|uart|step|hold: for tests: hypercalls that stop and break the machine | the log from all CPUs, "
+     "without a guest "
+     "(core/hosttest.h)",
      set_test},
     {"console", "console=log: the guest has a UART at COM1, whose output is part of the log", set_console},
     {"help", "help: lists these options", set_help},

@@ -1,6 +1,7 @@
 /* See acpi.h. */
 #include "core/x86/acpi.h"
 #include "core/string.h"
+#include "core/x86/asm.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -144,4 +145,11 @@ const char *acpi_read(struct acpi_info *info)
         info->s5_type = find_s5(fadt);
     }
     return info->cpus ? NULL : "the MADT enables no CPU: check the firmware's setup";
+}
+
+void acpi_power_off(const struct acpi_info *info)
+{
+    enum { SLEEP_TYPE_SHIFT = 10, SLEEP_ENABLE = 1 << 13, NOT_FOUND = 0xFF };
+    if (info->pm1a_control && info->s5_type != NOT_FOUND)
+        outw(info->pm1a_control, (uint16_t)(info->s5_type << SLEEP_TYPE_SHIFT | SLEEP_ENABLE));
 }

@@ -15,4 +15,7 @@ struct acpi_info {
 /* NULL, or the line that names what is missing. Boot; reads physical memory. */
 const char *acpi_read(struct acpi_info *info);
 
+/* Switches the machine off, where the tables tell how; else returns. */
+void acpi_power_off(const struct acpi_info *info);
+
 #endif

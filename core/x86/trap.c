@@ -5,6 +5,7 @@
  */
 #include "core/x86/trap.h"
 #include "core/doorbell.h"
+#include "core/hosttest.h"
 #include "core/panic.h"
 #include "core/x86/asm.h"
 
@@ -28,6 +29,7 @@ static void nmi(struct trap_frame *frame)
     doorbell_taken(cpu, frame->rip);
     if (frame->rip >= (uint64_t)cpu_wait_look && frame->rip < (uint64_t)cpu_wait_end)
         frame->rip = (uint64_t)cpu_wait_look;
+    hosttest_nmi();
     panic_nmi(frame);
     cpu->context = context;
 }
@@ -62,6 +64,8 @@ void trap_handle(struct trap_frame *frame)
         frame->rip = (uint64_t)msr_fault;
         return;
     }
+    if (frame->vector == VEC_DB && hosttest_step(frame))
+        return;
     if (frame->vector == VEC_SX) { /* a physical INIT, turned into an exception (svm/svm.c) */
         log_error("a physical INIT came, from a device or the chipset: ignored");
         return;

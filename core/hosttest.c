@@ -1,0 +1,130 @@
+/* See hosttest.h. */
+#include "core/hosttest.h"
+#include "core/panic.h"
+#include "core/x86/apic.h"
+#include "core/x86/asm.h"
+#include "core/x86/clock.h"
+
+enum {
+    UART_RECORDS = 1100,
+    DEADLINE_MS = 120000,
+    HOLD_RECORDS = 1000,
+    HOLD_STRIDE = 64,
+    BOCHS_PORT = 0x8900
+};
+
+enum hosttest hosttest;
+
+static _Atomic uint32_t cpus_done;
+static _Atomic bool over;       /* CPU 0 is through: the others stop logging */
+static _Atomic uint64_t logged; /* records by the CPUs that only log */
+static uint32_t steps_left;     /* CPU 0 only: traps until the NMI or the hold */
+static bool fired, for_good;
+
+static bool nmi_logs(void)
+{
+    return hosttest == HOSTTEST_STEP && this_cpu()->index == 0;
+}
+
+void hosttest_nmi(void)
+{
+    if (nmi_logs())
+        log_info("NMI in the middle");
+}
+
+/* Waits until the others have logged so many more. Bounded: the test fails by its counts, not by a hang. */
+static void hold(void)
+{
+    uint64_t until = atomic_load(&logged) + HOLD_RECORDS, start = rdtsc();
+    while (atomic_load(&logged) < until && rdtsc() - start < clock_ms(DEADLINE_MS))
+        cpu_relax();
+}
+
+bool hosttest_step(struct trap_frame *frame)
+{
+    if (hosttest < HOSTTEST_STEP)
+        return false;
+    if (--steps_left)
+        return true;
+    frame->rflags &= ~(uint64_t)RFLAGS_TF;
+    fired = true;
+    if (hosttest == HOSTTEST_STEP) {
+        uint64_t seen = atomic_load(&this_cpu()->nmi_seen), start = rdtsc();
+        apic_send(this_cpu()->apic_id, APIC_NMI << ICR_DELIVERY_SHIFT | ICR_ASSERT, 0);
+        while (atomic_load(&this_cpu()->nmi_seen) == seen && rdtsc() - start < clock_ms(DEADLINE_MS))
+            cpu_relax();
+    } else {
+        hold();
+        if (for_good) {
+            atomic_store(&over, true);
+            for (;;)
+                cpu_relax();
+        }
+    }
+    return true;
+}
+
+/* One record, with a trap behind its n-th instruction. False: it had fewer. */
+static bool log_stepped(uint32_t n)
+{
+    steps_left = n;
+    fired = false;
+    __asm__ volatile("pushfq; orl %0, (%%rsp); popfq" ::"i"(RFLAGS_TF) : "memory", "cc");
+    log_info("step %u, cpu%u", n, 0u);
+    __asm__ volatile("pushfq; andl %0, (%%rsp); popfq" ::"i"(~RFLAGS_TF) : "memory", "cc");
+    return fired;
+}
+
+static void run_steps(void)
+{
+    uint32_t n = 1, stride = hosttest == HOSTTEST_HOLD ? HOLD_STRIDE : 1;
+    while (log_stepped(n))
+        n += stride;
+    log_info("%u instructions stepped through, one NMI or hold each %u", n, stride);
+    if (hosttest == HOSTTEST_HOLD) {
+        for_good = true;
+        log_stepped(n - n / 4); /* the wire is what it does last: with its frame begun and not ended */
+    }
+}
+
+static void log_until_over(void)
+{
+    for (uint32_t i = 0; !atomic_load(&over); i++) {
+        log_info("record %u meanwhile", i);
+        atomic_fetch_add(&logged, 1);
+    }
+}
+
+static _Noreturn void finish(const struct acpi_info *acpi)
+{
+    uint64_t start = rdtsc();
+    uint32_t expected = cpu_count - (hosttest == HOSTTEST_HOLD);
+    while (atomic_load(&cpus_done) < expected && rdtsc() - start < clock_ms(DEADLINE_MS))
+        cpu_relax();
+    log_info("host test over: %u of %u CPUs done", atomic_load(&cpus_done), cpu_count);
+    log_drain();
+    outb(BOCHS_PORT, 'D'); /* Bochs: into its debugger, which ends it well */
+    acpi_power_off(acpi);
+    for (;;)
+        __asm__ volatile("hlt");
+}
+
+_Noreturn void hosttest_run(const struct acpi_info *acpi)
+{
+    uint32_t me = this_cpu()->index;
+    if (hosttest == HOSTTEST_UART) {
+        for (uint32_t i = 0; i < UART_RECORDS; i++) /* 20 bytes or so each */
+            log_info("uart test: record %u of %s", i, "lane");
+    } else if (me == 0) {
+        run_steps();
+        atomic_store(&over, true);
+    } else {
+        log_until_over();
+    }
+    atomic_fetch_add(&cpus_done, 1);
+    /* The CPU that was held for good says nothing any more: the last one switches the machine off. */
+    if (me == (hosttest == HOSTTEST_HOLD ? cpu_count - 1 : 0))
+        finish(acpi);
+    for (;;)
+        __asm__ volatile("hlt");
+}
