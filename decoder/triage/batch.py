@@ -24,6 +24,7 @@ class Batch:
         self.next: dict[str, Counter[str]] = defaultdict(Counter)   # what followed a form in the work
         self.last: dict[str, Counter[str]] = defaultdict(Counter)   # what followed a form at an end
         self.tags: set[str] = set()                 # components that name call sites: "TV"
+        self.sited: set[str] = set()                # forms that count as work on sight
         self.rests: dict[Ending, set[str]] = {}     # last forms of a round -> beginnings of the next
         self.heads: Counter[str] = Counter()
         self.verdicts: Counter[Ending] = Counter()  # endings of captures that passed
@@ -43,6 +44,7 @@ class Batch:
         for before, after in zip(end, end[1:]):
             self.last[before][after] += 1
         forms = spine(text)
+        self.sited.update(forms)
         if text.verdict == "pass" and len(forms) >= REST:
             self.verdicts[tuple(forms[-REST:])] += 1
         for ending, beginning in _rounds(forms):
@@ -95,6 +97,11 @@ def _rounds(forms: list[str]) -> list[tuple[Ending, str]]:
             continue
         # The first round began behind something else, and the ending came only after that
         before = forms[:seen[0]]
-        if before[-1] != ending[-1] and ending not in zip(before, before[1:], before[2:]):
+        if before[-1] != ending[-1] and not _holds(before, ending):
             out.append((ending, form))
     return out
+
+
+def _holds(forms: list[str], ending: Ending) -> bool:
+    """Does `ending` stand anywhere in `forms`?"""
+    return any(tuple(forms[at:at + REST]) == ending for at in range(len(forms) - REST + 1))

@@ -20,7 +20,7 @@ from .text import Text, is_verdict, read
 from .unbraid import unbraid
 
 OK, NEW, NOTHING = 0, 1, 2
-ABOUT = "Sorts captures by how they ended (pass, hang, panic, reset, damaged) and by what they say at the end."
+ABOUT = "Sorts captures by how they ended (pass, hang, panic, reset, damaged) and what they say last."
 EXAMPLES = """\
 examples:
   python3 -m decoder triage captures/                       the table of a directory
@@ -54,15 +54,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m decoder triage", description=ABOUT, epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", nargs="+", metavar="PATH",
-                        help="capture, directory of captures, or tar archive")
+    parser.add_argument("path", nargs="+", metavar="PATH", help="capture, directory, or tar archive")
     parser.add_argument("--previous", metavar="FILE", help="compare with an earlier batch's table")
     parser.add_argument("--save", metavar="FILE", help="keep the table for a later --previous")
     parser.add_argument("--json", action="store_true", help="the table as JSON, on stdout")
     parser.add_argument("--why", action="store_true",
                         help="a line for each capture, with reasons, before the table")
     parser.add_argument("--elf", action="append", default=[], metavar="FILE",
-                        help="the ELF that made Braid's captures; without it one in build/ is found by build-id")
+                        help="the ELF of Braid's captures; without it one in build/ is found by build-id")
     return parser
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from .batch import Batch, spine
@@ -59,6 +60,11 @@ def within_work(where: Place, batch: Batch) -> bool:
     if line.sited or (site and site[1] in batch.tags) or any(tag.startswith(raw) for tag in batch.tags):
         return True
     return any(form.startswith(stem(line)) for form in batch.next.get(where.form, ()))
+
+
+def known(where: Place, batch: Batch) -> bool:
+    """Is it known what usually comes behind this place? Lines without a call site are too mixed to say."""
+    return where.form in batch.sited and sum(batch.next.get(where.form, Counter()).values()) >= TIMES
 
 
 def always_before(form: str, batch: Batch) -> str:

@@ -49,7 +49,7 @@ class Inputs:
 
     def _file(self, path: str, given: bool) -> Iterator[Item]:
         try:
-            if tarfile.is_tarfile(path):
+            if _is_archive(path):
                 yield from self._archive(path)
                 return
             with open(path, "rb") as file:
@@ -78,6 +78,14 @@ class Inputs:
 
     def _problem(self, error: OSError) -> None:
         self.problems.append(f"{error.filename}: {_reason(error)}")
+
+
+def _is_archive(path: str) -> bool:
+    """An archive that holds something: a file of zeros is an empty one to tarfile."""
+    if not tarfile.is_tarfile(path):
+        return False
+    with tarfile.open(path) as archive:
+        return archive.next() is not None
 
 
 def is_document(name: str) -> bool:

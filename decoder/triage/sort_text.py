@@ -118,13 +118,18 @@ def _sort_end(capture: Capture, text: Text, batch: Batch) -> None:
 
 
 def _judge_words(capture: Capture, place: ending.Place, batch: Batch) -> None:
-    if any(ending.DYING.search(line.raw) and line.whole for line in place.words):
+    """Last words are worth as much as is known of what else comes behind this place."""
+    known = ending.known(place, batch)
+    dying = [line.whole and bool(ending.DYING.search(line.raw)) for line in place.words]
+    if any(dying) and known:
         capture.sureness = SURE
         capture.why.append("it says what it died of")
-    elif place.form in batch.next:
+    elif dying[0]:
+        capture.why.append("it says what it died of, at a place that nothing else was seen to pass")
+    elif known:
         capture.why.append("what it says behind this place is not what usually comes there")
     else:
-        capture.unsure("what it says at the end is cut, and nothing else was ever seen there")
+        capture.unsure("what it says at the end may be usual there: nothing else was seen to pass that place")
 
 
 def _sort_pass(capture: Capture, text: Text, batch: Batch) -> None:
