@@ -1,4 +1,4 @@
-/* What happens in the model: how many CPUs, and what their guests and the world do, each at any moment. Set by -D (run.py). */
+/* How many CPUs there are, and what their guests and the world do, each at any moment. Set by -D (run.py). */
 #ifndef CPUS
 #define CPUS 2
 #endif

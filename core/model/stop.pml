@@ -6,8 +6,7 @@
  * A CPU is two processes: cpu() is its normal flow, nmi() its NMI handler; cpu() stands still while nmi() runs.
  * The world outside is bus() (NMIs on their way) and outside() (a button; and, when nothing moves any more, the
  * judge). Every step is one access to a shared word (d_step: with what only its own CPU or the ghosts see).
- * Nothing polls: a wait is a guard. So whatever would hang ends where nothing moves, and there the judge says
- * what is wrong.
+ * Nothing polls: a wait is a guard. So what would hang ends where nothing moves, and the judge says what it is.
  */
 #include "scenario.h"
 
@@ -34,12 +33,11 @@ bit nmi_seen[CPUS]; /* 1: the counter has changed since its own CPU last read it
 byte owner, next, released, view_generation;
 
 /* What the guests still mean to do. */
-byte rounds[CPUS], nmis = NMIS, events = EVENTS, boots = (1 + SIPIS) * BOOTS, again = AGAIN;
-byte powered;
+byte powered, rounds[CPUS], nmis = NMIS, events = EVENTS, boots = (1 + SIPIS) * BOOTS, again = AGAIN;
 
 /* Ghosts: the properties' memory. */
 byte held;          /* CPU + 1 that believes that all others stand still */
-bit busy[CPUS];     /* from the last look to the next boundary: in the guest, or in the hypervisor on its behalf */
+bit busy[CPUS];     /* from the last look to the next boundary: in the guest, or in an exit */
 bit retry[CPUS];    /* quiesce_begin said -E_AGAIN: the guest executes the instruction again */
 byte loser, overtaken; /* who lost first (as `next`), and the rounds that others have begun since */
 short owed[CPUS];   /* outside NMIs sent - NMIs merged in the latch - NMIs taken for the guest's */
@@ -101,7 +99,9 @@ inline quiesce_park() { /* 6 */
  * would change nothing is not made. */
 #define OTHERS       (next != 0 && next != self + 1)
 #define OTHERS_TURN  (OTHERS && retry[next - 1])
+#ifndef POLLING
 #define WORTH_TRYING (!OTHERS_TURN && (owner == 0 || next == 0 || OTHERS))
+#endif
 
 /* For i in all CPUs but self. */
 #define FIRST        (self == 0)
@@ -228,10 +228,10 @@ inline start_wait_sipi() {
 
 inline start_sipi(t) {
     if
-    :: guest_init[t]; guest_sipi[t] = 1; doorbell_ring(t)
-    :: !guest_init[t];
+    :: guest_init[t] -> guest_sipi[t] = 1; doorbell_ring(t)
+    :: !guest_init[t] ->
        if
-       :: state[t] == CPU_WAIT_SIPI; guest_sipi[t] = 1; doorbell_ring(t)
+       :: state[t] == CPU_WAIT_SIPI -> guest_sipi[t] = 1; doorbell_ring(t)
        :: state[t] != CPU_WAIT_SIPI
        fi
     fi
@@ -239,17 +239,20 @@ inline start_sipi(t) {
 
 /* ---- vcpu.c ---- */
 
-/* 5, LOOK and WANTED: the two loads of quiesce_wanted. */
 #define STARTING (guest_init[self] || state[self] == CPU_WAIT_SIPI)
-
+#if BOOTS || AP_WAITS
+#define START \
+    if :: guest_init[self] -> start_take_init() :: !guest_init[self] fi; \
+    if :: state[self] == CPU_WAIT_SIPI -> start_wait_sipi() :: state[self] != CPU_WAIT_SIPI fi;
+#define LOOK_FOR_START if :: STARTING :: !STARTING -> break fi
+#else /* saves states */
+#define START
+#define LOOK_FOR_START break
+#endif
 inline boundary() {
     do
-    ::
-#if BOOTS || AP_WAITS
-       if :: guest_init[self] -> start_take_init() :: !guest_init[self] fi;
-       if :: state[self] == CPU_WAIT_SIPI -> start_wait_sipi() :: state[self] != CPU_WAIT_SIPI fi;
-#endif
-       LOOK;
+    :: START
+       LOOK; /* 5: LOOK and WANTED are the two loads of quiesce_wanted */
        if
        :: d_step { WANTED -> asked = 0 }; quiesce_park()
        :: d_step { !WANTED -> asked = 0 }
@@ -257,12 +260,7 @@ inline boundary() {
        LOOK;
        if
        :: d_step { WANTED -> asked = 0 }
-       :: d_step { !WANTED -> asked = 0 };
-#if BOOTS || AP_WAITS
-          if :: STARTING :: !STARTING -> break fi
-#else
-          break
-#endif
+       :: d_step { !WANTED -> asked = 0 }; LOOK_FOR_START
        fi
     od
 }
@@ -334,10 +332,8 @@ active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == 
     od
 }
 
-/* x86/trap.c: nmi, doorbell_taken. */
 #define c (_pid - CPUS)
-active [CPUS] proctype nmi()
-{
+active [CPUS] proctype nmi() { /* x86/trap.c: nmi; doorbell_taken */
     do
     :: d_step { mode[c] == HOST && latch[c] -> latch[c] = 0; mode[c] = HANDLER };
        if
@@ -359,14 +355,9 @@ active [CPUS] proctype nmi()
 #undef c
 
 #if BUS
-active proctype bus()
-{
+active [CPUS] proctype bus() {
     do
-    :: d_step { flight[0] > 0 -> flight[0]--; arrive(0) }
-    :: d_step { flight[1] > 0 -> flight[1]--; arrive(1) }
-#if CPUS > 2
-    :: d_step { flight[2] > 0 -> flight[2]--; arrive(2) }
-#endif
+    :: d_step { flight[_pid - 2 * CPUS] > 0 -> flight[_pid - 2 * CPUS]--; arrive(_pid - 2 * CPUS) }
     od
 }
 #endif
@@ -388,8 +379,7 @@ inline judge() {
     i = 0
 }
 
-active proctype outside()
-{
+active proctype outside() {
     byte budget = BUTTONS, i;
     do
     :: d_step { budget > 0 -> budget--; owed[0]++; arrive(0) }

@@ -67,6 +67,10 @@ bit log_lock, stands[CPUS];
 #define REWIND       at[c] = ELSEWHERE
 #endif
 
+#ifdef POLLING /* no fault: tries that change nothing are made; the search for endless runs finds them */
+#define WORTH_TRYING true
+#endif
+
 #ifdef NO_NEXT /* losers are not remembered */
 #define CLAIM        0
 #else
@@ -95,7 +99,7 @@ bit log_lock, stands[CPUS];
 #define TO_RING      (parked[i] == round)
 #endif
 
-#ifdef TWO_WORDS /* guest_init and guest_sipi are two words: a waiting CPU sees the SIPI, but not the INIT before it */
+#ifdef TWO_WORDS /* guest_init and guest_sipi are two words: a waiting CPU can take a SIPI without its INIT */
 #define ONE_WORD(a, b) a; d_step { b }
 #else
 #define ONE_WORD(a, b) d_step { a; b }
@@ -123,7 +127,7 @@ bit log_lock, stands[CPUS];
 #define PARK
 #endif
 
-#ifdef NO_IRET_EXIT /* the end of the guest's NMI handler does not exit: the NMI that waits for it is forgotten */
+#ifdef NO_IRET_EXIT /* the guest's NMI handler ends without an exit: the NMI that waits is forgotten */
 #define IRET_EXIT    blocked = 0 }; d_step { latch[self] -> mode[self] = HOST
 #else
 #define IRET_EXIT    blocked = 0; mode[self] = HOST
