@@ -15,6 +15,7 @@ from .memory import Memory
 from .rings import Ring, Slot, read
 from .. import wire
 
+ODD = "damaged: its time or serial disagrees with the record beside it"
 TORN = "it was being written: time, id and arguments may be of two records"
 
 
@@ -50,7 +51,7 @@ def history(memory: Memory, area: Area, bank: Bank, lookup: Optional[Lookup] = N
             faults += _faults(ring, cpu, context)
             out.count.records += len(ring.records)
             out.count.torn += ring.torn is not None
-            out.count.damaged += len(ring.damaged)
+            out.count.damaged += len(ring.damaged) + len(ring.odd)
             out.count.missing += len(ring.missing)
     found.sort(key=lambda pair: pair[0])
     out.newest = found[-1][0] if found else 0
@@ -74,14 +75,15 @@ def _boot(area: Area, bank: Bank) -> Boot:
 
 def _events(ring: Ring, cpu: int, context: int, khz: int,
             lookup: Optional[Lookup]) -> Iterable[tuple[int, Event]]:
-    for slot in ring.records:
-        event = Record(cpu, context, slot.tsc, seconds(slot.tsc, khz), seq=slot.number, id=slot.id,
-                       level=slot.level)
+    after = ring.records[-1].tsc if ring.records else 0
+    for slot in sorted(ring.records + ring.odd):
+        odd = slot in ring.odd
+        event = Record(cpu, context, slot.tsc, seconds(slot.tsc, khz), odd, seq=slot.number, id=slot.id,
+                       level=slot.level, cut=ODD if odd else "")
         _fill(event, slot, lookup)
-        yield slot.tsc, event
+        yield min(slot.tsc, after) if odd else slot.tsc, event
     if ring.torn is not None:
         slot = ring.torn
-        after = ring.records[-1].tsc if ring.records else 0
         message = f"#{slot.id} {slot.arguments.hex(' ')}".rstrip()
         yield after, Record(cpu, context, None, None, True, seq=slot.number, id=slot.id,
                             level=min(slot.level, 4), message=message, cut=TORN)

@@ -99,8 +99,8 @@ class Debug:
                 continue
             if last is not None and last.address <= address < state.address:
                 file = program["file_entry"][last.file - (program["version"] < 5)]
-                folder = program["include_directory"][file.dir_index].decode() if file.dir_index else ""
-                return f"{folder}/{file.name.decode()}:{last.line}".lstrip("/")
+                folder = program["include_directory"][file.dir_index].decode() + "/" if file.dir_index else ""
+                return f"{folder}{file.name.decode()}:{last.line}"
             last = None if state.end_sequence else state
         return None
 

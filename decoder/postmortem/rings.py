@@ -47,10 +47,12 @@ class Slot(NamedTuple):
 @dataclass
 class Ring:
     """`records` in the order of their numbers; `torn` the slot that was being written when the machine
-    stopped, as the record that it was to become; `damaged` and `missing` are numbers of slots.
+    stopped, as the record that it was to become; `odd` are records that disagree with a neighbour; `damaged`
+    and `missing` are indexes of slots.
     """
 
     records: list[Slot] = field(default_factory=list)
+    odd: list[Slot] = field(default_factory=list)
     torn: Optional[Slot] = None
     damaged: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)    # not in the dump
@@ -75,8 +77,7 @@ def read(data: bytes, count: int) -> Ring:
         else:
             ring.damaged.append(index)
     found.sort(key=lambda slot: slot.number)
-    ring.records, odd = _agreeing(found)
-    ring.damaged = sorted(ring.damaged + [slot.number % count for slot in odd])
+    ring.records, ring.odd = _agreeing(found)
     return ring
 
 
@@ -106,14 +107,21 @@ def _in_range(slot: Slot) -> bool:
 
 
 def _agreeing(found: list[Slot]) -> tuple[list[Slot], list[Slot]]:
-    """Sorts out those that disagree with the neighbours they have, on every side."""
-    fits = [_follows(one, other) for one, other in zip(found, found[1:])]
-    good: list[Slot] = []
-    odd: list[Slot] = []
-    for i, slot in enumerate(found):
-        sides = fits[max(0, i - 1):i + 1]
-        (good if any(sides) or not sides else odd).append(slot)
-    return good, odd
+    """Sorts out those that disagree with the rest. Of two that disagree with each other, it is the one
+    without which all is well; both, if that cannot be told.
+    """
+    odd = set()
+    for i, (one, other) in enumerate(zip(found, found[1:])):
+        if _follows(one, other):
+            continue
+        without_one = i == 0 or _follows(found[i - 1], other)
+        without_other = i + 2 == len(found) or _follows(one, found[i + 2])
+        if without_one or not without_other:
+            odd.add(i)
+        if without_other or not without_one:
+            odd.add(i + 1)
+    good = [slot for i, slot in enumerate(found) if i not in odd]
+    return good, [found[i] for i in sorted(odd)]
 
 
 def _follows(one: Slot, other: Slot) -> bool:
