@@ -2,10 +2,12 @@
 
 A byte says whose it is, but not whether it is a first or a second half, so a lost byte shifts all that
 follows on its CPU. The decoder finds back by what text cannot be: a half that begins no character of text is
-dropped, and the next one taken for a first. What is shown between the loss and there may be wrong, hence
-`slips`, which marks the line.
+dropped, and the next one taken for a first. Characters between the loss and there may be wrong; SLIP, which
+says so, comes at the end of the line at the latest, so within the line that is harmed.
 """
 from __future__ import annotations
+
+SLIP = -1       # in the place of a character: bytes of this CPU are missing
 
 CPUS = 4
 _HIGH = frozenset((0, 2, 3, 4, 5, 6, 7))
@@ -18,11 +20,10 @@ def encode(text: bytes, cpu: int) -> bytes:
 
 
 class Nibble:
-    """Takes bytes off the wire, gives (cpu, character). `slips[cpu]` counts halves that were dropped."""
+    """Takes bytes off the wire, gives (cpu, character or SLIP)."""
 
     def __init__(self) -> None:
         self._first: list[int] = [-1] * CPUS
-        self.slips = [0] * CPUS
         self.foreign = 0        # bytes beyond the 64 symbols
 
     def feed(self, data: bytes) -> list[tuple[int, int]]:
@@ -38,12 +39,12 @@ class Nibble:
                 self._first[cpu] = -1
                 continue
             if first >= 0:
-                self.slips[cpu] += 1        # what was taken for a first half is none
+                out.append((cpu, SLIP))     # what was taken for a first half is none
             if half in _HIGH:
                 self._first[cpu] = half
             else:
                 self._first[cpu] = -1
-                self.slips[cpu] += 1
+                out.append((cpu, SLIP))
         return out
 
 
@@ -52,5 +53,5 @@ def plausible(data: bytes) -> bool:
     if len(data) < 16 or sum(byte >= 64 for byte in data) * 100 > len(data):
         return False
     code = Nibble()
-    characters = code.feed(data)
-    return len(characters) * 2 > 0.9 * len(data)
+    characters = sum(character != SLIP for _, character in code.feed(data))
+    return characters * 2 > 0.9 * len(data)

@@ -12,7 +12,7 @@ from ..events import Event, Foreign, Note, Record
 from ..formats import escape
 from ..stats import Stats
 from . import NIBBLE, TRIPLE, plain
-from .nibble import Nibble
+from .nibble import SLIP, Nibble
 from .triple import Triple
 
 MAX_LINE = 4096     # a line that does not end by then is shown as it is
@@ -29,7 +29,7 @@ class Reader:
         if kind in (NIBBLE, TRIPLE):
             self._code = Nibble() if kind == NIBBLE else Triple()
         self._open: dict[int, bytearray] = {}       # CPU (-1: plain text) -> its unfinished line
-        self._slips: dict[int, int] = {}
+        self._harmed: set[int] = set()              # CPUs whose open line lacks bytes
         self._began = False
 
     def feed(self, data: bytes) -> list[Event]:
@@ -42,6 +42,9 @@ class Reader:
             self._open.setdefault(-1, bytearray()).extend(data)
             return out + self._lines(-1)
         for cpu, character in self._code.feed(data):
+            if character == SLIP:
+                self._harmed.add(cpu)
+                continue
             held = self._open.setdefault(cpu, bytearray())
             held.append(character)
             if character == 10 or len(held) >= MAX_LINE:
@@ -70,8 +73,8 @@ class Reader:
         return [event for line in whole for event in self._line(cpu, line, "")]
 
     def _line(self, cpu: int, data: bytes, cut: str) -> list[Event]:
-        if self._code is not None and self._code.slips[cpu] != self._slips.get(cpu, 0):
-            self._slips[cpu] = self._code.slips[cpu]
+        if cpu in self._harmed:
+            self._harmed.remove(cpu)
             cut = cut or "bytes are missing, so characters may be wrong"
         text = data.decode("latin-1").rstrip("\r")
         parts = plain.pieces(text)

@@ -10,6 +10,8 @@ the first of the three. Anything else on the wire (line ends, foreign text) belo
 """
 from __future__ import annotations
 
+from .nibble import SLIP
+
 CPUS = 4
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _VALUE = {byte: value for value, byte in enumerate(ALPHABET)}
@@ -25,11 +27,10 @@ def encode(text: bytes, cpu: int) -> bytes:
 
 
 class Triple:
-    """Takes bytes off the wire, gives (cpu, character). `slips[cpu]` counts symbols that made none."""
+    """Takes bytes off the wire, gives (cpu, character or SLIP)."""
 
     def __init__(self) -> None:
         self._held: list[list[int]] = [[] for _ in range(CPUS)]
-        self.slips = [0] * CPUS
         self.foreign = 0
 
     def feed(self, data: bytes) -> list[tuple[int, int]]:
@@ -42,19 +43,17 @@ class Triple:
             cpu = value >> 4
             held = self._held[cpu]
             if value & 8:
-                self.slips[cpu] += len(held)
+                if held:
+                    out.append((cpu, SLIP))
                 held.clear()
             elif not held:
-                self.slips[cpu] += 1
+                out.append((cpu, SLIP))
                 continue
             held.append(value & 7)
             if len(held) == 3:
                 whole = held[0] << 6 | held[1] << 3 | held[2]
                 held.clear()
-                if whole < 256:
-                    out.append((cpu, whole))
-                else:
-                    self.slips[cpu] += 3
+                out.append((cpu, whole if whole < 256 else SLIP))
         return out
 
 
@@ -63,4 +62,5 @@ def plausible(data: bytes) -> bool:
     data = data.translate(None, b"\r\n")
     if len(data) < 24 or len(data.translate(None, ALPHABET)) * 100 > len(data):
         return False
-    return len(Triple().feed(data)) * 3 > 0.9 * len(data)
+    characters = sum(character != SLIP for _, character in Triple().feed(data))
+    return characters * 3 > 0.9 * len(data)

@@ -69,7 +69,7 @@ class Older:
         return f"0x{self.random.randrange(1 << 20) << 12 | 6:x}"
 
     def _boot(self) -> None:
-        self.lines += ["extensible hypervisor v6.1.0", "Build revision: 050a8138", "", "INIT(early): 3 modules"]
+        self.lines += ["extensible hypervisor v6.1.0", "Build revision: 050a", "", "INIT(early): 3 modules"]
         for cpu in range(4):
             self.lines += [f"CPU(0x{cpu:02x}): VMCLEAR success.", f"CPU(0x{cpu:02x}): VMPTRLD success."]
         for _ in range(self.random.randrange(30, 60)):

@@ -149,7 +149,7 @@ def _kind(item: Item) -> Optional[str]:
 def _coded(capture: Capture, item: Item, kind: str, texts: list[tuple[Capture, Text]]) -> None:
     text, cut, slips = unbraid(item.data, kind)
     if slips * 100 > len(item.data):
-        damaged(capture, f"{slips} of {len(item.data)} symbols make no character", SURE)
+        damaged(capture, f"{slips} times bytes are missing or foreign, in {len(item.data)}", SURE)
     else:
         texts.append((capture, read(text, cut)))
 

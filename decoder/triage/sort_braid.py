@@ -50,9 +50,9 @@ def sort_braid(capture: Capture, data: bytes, finder: Finder) -> None:
     else:
         _hang(capture, boots)
     capture.signature = boots.signature(panic)
-    if boots.unnamed:
-        capture.signature += f" (of {boots.unnamed})"
-        capture.why.append("without its ELF, the ids tell builds apart")
+    if boots.ids:
+        capture.signature += f" (ids of {boots.build or 'a build that it does not name'})"
+        capture.why.append("without its ELF the formats are ids, good for this build only")
     if lost:
         capture.less_sure(f"{lost} frames are lost or damaged")
 
@@ -80,7 +80,8 @@ class Boots:
         self.panics: dict[int, str] = {}        # CPU -> its first record in the panic context
         self.open: set[int] = set()             # CPUs with a frame left open
         self.recent: list[Record] = []
-        self.unnamed = ""                       # the build, where its ELF is missing
+        self.ids = False                        # formats are ids: the ELF is missing
+        self.build = ""                         # then, the build
 
     def take(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -94,11 +95,12 @@ class Boots:
             elif isinstance(event, Cut):
                 self.open.add(event.lane)
             elif isinstance(event, Note) and "was made by" in event.text:
-                self.unnamed = "build " + event.text.partition("was made by ")[2].split(":")[0]
+                self.build = "build " + event.text.partition("was made by ")[2].split(":")[0]
 
     def _record(self, record: Record) -> None:
         line = ending(record)
         self.lines[record.lane] = line
+        self.ids = self.ids or bool(record.id and not record.file)
         if record.context == PANIC_CONTEXT:
             self.panics.setdefault(record.lane, line)
         self.recent = [*self.recent[1 - 64:], record]
