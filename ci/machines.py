@@ -83,6 +83,12 @@ ROWS = [
     # Isolation: a signal for the program, a log line, and the machine goes on
     checks("devmem", kernel_args="iomem=relaxed"),
 
+    # COM1 is the log's: not there for the guest, or (console=log) a UART whose output is part of the log.
+    Row(Machine("com1-hidden", cpus=1, command="! dmesg | grep 'at I/O 0x3f8'")),
+    Row(Machine("com1-console", options="console=log",
+                command="for i in 1 2 3; do echo line $i of the guest; done >/dev/ttyS0; stty -F /dev/ttyS0 -echo"),
+        Expect(log=("console: line 1 of the guest", "console: line 3 of the guest"))),
+
     # Stop. 334 rounds to 3 other CPUs each are 1002 NMIs by the ICR.
     Row(Machine("quiesce-1000", options="test=on", command="/pal/64/quiesce 1000", deadline=240),
         Expect(console=("quiesces asked 1000 completed 1000 counted 1000",))),
