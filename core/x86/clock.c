@@ -1,5 +1,5 @@
-/* See clock.h. PIT channel 2 counts down at 1,193,182 Hz with its gate at port 0x61; of several measurements the one
- * with the least doubt is taken. */
+/* See clock.h. PIT channel 2 counts down at 1,193,182 Hz with its gate at port 0x61; of several measurements
+ * the one with the least doubt is taken. */
 #include "core/x86/clock.h"
 #include "core/x86/asm.h"
 
