@@ -71,7 +71,10 @@ def _run(options: argparse.Namespace) -> int:
         with open(options.previous, encoding="utf-8") as file:
             previous = load(json.load(file))
     inputs = Inputs(options.path)
-    captures, skipped = sort(inputs, Finder(options.elf))
+    finder = Finder(options.elf)
+    captures, skipped = sort(inputs, finder)
+    if finder.refused:
+        _say(finder.refused)
     for problem in inputs.problems:
         _say(problem)
     if skipped:
