@@ -43,7 +43,7 @@ check: deps ## the quick part: host tests and lint
 	@$(PYTHON) -m ci.totals $(CHECKS) lint
 
 machine-test: images ## boot each machine of ci/machines.py, or those that match ONLY=REGEX
-	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(ONLY)
+	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(if $(ONLY),'$(ONLY)')
 
 uart-test: images ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to
 	@BUILD=$(BUILD) $(PYTHON) -m ci.uart
