@@ -122,8 +122,7 @@ def _waits_for(out: Machine, cpu: CpuState) -> list[int]:
 
 def _stack(memory: Memory, debug: Debug, cpu: int, saved: Sequence[Registers]) -> list[str]:
     """By frame pointers. A CPU is in the hypervisor if GS is its struct cpu and RIP is in the image."""
-    low, high = debug.symbols.get("image_start", 0), debug.symbols.get("text_end", 0)
-    found = [one for one in saved if one.gs_base == cpu and low <= one.rip < high]
+    found = [one for one in saved if one.gs_base == cpu and debug.in_code(one.rip)]
     if not found:
         return []
     out = [debug.place(found[0].rip)]
@@ -131,7 +130,7 @@ def _stack(memory: Memory, debug: Debug, cpu: int, saved: Sequence[Registers]) -
     while len(out) < DEPTH and frame % 8 == 0:
         data = memory.read(frame, 16)
         caller = int.from_bytes(data[8:], "little")
-        if len(data) < 16 or not low < caller < high:
+        if len(data) < 16 or not debug.in_code(caller):
             break
         out.append(debug.place(caller - 1))     # the call, not what follows it
         above = int.from_bytes(data[:8], "little")

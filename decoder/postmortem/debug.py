@@ -14,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from ..elf import ElfError
 
 UNIT = "core/quiesce.c"     # a unit that knows struct cpu, its enums and the quiesce's words
+BOUNDS = ("image_start", "text_end")    # of the hypervisor's code
 WRAPPERS = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_atomic_type")
 
 
@@ -50,8 +51,10 @@ class Debug:
         functions = []
         for symbol in table.iter_symbols():
             kind = symbol["st_info"]["type"]
-            if symbol["st_shndx"] != "SHN_UNDEF" and kind not in ("STT_FILE", "STT_SECTION"):
-                self.symbols.setdefault(symbol.name, symbol["st_value"])
+            if symbol["st_shndx"] == "SHN_UNDEF" or kind in ("STT_FILE", "STT_SECTION"):
+                continue
+            self.symbols.setdefault(symbol.name, symbol["st_value"])
+            if symbol.name not in BOUNDS:
                 functions.append((symbol["st_value"], symbol.name))
         self._functions = sorted(functions)
         self._dwarf = self._elf.get_dwarf_info()
@@ -75,10 +78,14 @@ class Debug:
                 if len(where) == 9 and where[0] == 3:       # DW_OP_addr: other units may have the same name
                     self.symbols[name] = int.from_bytes(bytes(where[1:]), "little")
 
+    def in_code(self, address: int) -> bool:
+        start, end = [self.symbols.get(name, 0) for name in BOUNDS]
+        return start <= address < end
+
     def place(self, address: int) -> str:
         """The address with its function, offset and line, as far as they are known."""
         at = bisect_right(self._functions, (address, "\xff")) - 1
-        if at < 0 or not self.symbols.get("image_start", 0) <= address < self.symbols.get("text_end", 0):
+        if at < 0 or not self.in_code(address):
             return f"{address:#x}"
         start, name = self._functions[at]
         try:
