@@ -42,7 +42,8 @@ def _record(event: Record) -> str:
     place = event.function + ": " if event.function else ""
     mark = MARKS[event.context] if event.context else ""
     tail = f" <cut: {event.cut}>" if event.cut else ""
-    return f"{time_of(event)} cpu{event.lane:<2} {mark:5} {LETTERS[event.level]} {place}{event.message}{tail}"
+    cpu = event.lane if event.lane >= 0 else "?"    # foreign captures have lines that name no CPU
+    return f"{time_of(event)} cpu{cpu:<2} {mark:5} {LETTERS[event.level]} {place}{event.message}{tail}"
 
 
 def _aside(event: Event, text: str) -> str:

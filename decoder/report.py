@@ -26,6 +26,8 @@ def closing(stats: Stats) -> str:
     if not stats.bytes:
         return "empty: there is nothing to decode"
     if not stats.frames:
+        if stats.lines:
+            return f"{stats.lines} lines that are not Braid's, {stats.foreign_bytes} foreign bytes"
         if stats.boots:
             return f"a banner, and no valid frame behind it, in {stats.bytes} bytes"
         return f"no valid frame in {stats.bytes} bytes: not a capture of Braid, or at the wrong baud rate"
@@ -55,7 +57,7 @@ def table(stats: Stats, title: str, colour: bool) -> None:
     for column in ("CPU", *COLUMNS):
         out.add_column(column, justify="right")
     for lane, one in sorted(stats.lanes.items()):
-        out.add_row(str(lane), *_row(one))
+        out.add_row(str(lane) if lane >= 0 else "?", *_row(one))
     out.add_section()
     out.add_row("all", *_row(stats.total()))
     Console(force_terminal=colour, no_color=not colour, width=None if colour else 120).print(out)

@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from typing import Optional, Union
 
-from ..elf import Finder
 from ..events import Event, Foreign, Note, Record
 from ..formats import escape
 from ..stats import Stats
-from . import NIBBLE, TRIPLE, plain
+from . import NIBBLE, TEXT, TRIPLE, is_log, plain, recognise
 from .nibble import SLIP, Nibble
 from .triple import Triple
 
+_SYMBOLS = {TEXT: 1, NIBBLE: 2, TRIPLE: 3}      # bytes on the wire for a character
 MAX_LINE = 4096     # a line that does not end by then is shown as it is
+
+
+def reader_for(first: bytes) -> Optional["Reader"]:
+    """A Reader, if the first bytes of a capture say that it is foreign; None if it is Braid's, or unknown."""
+    kind = recognise(first)
+    if kind in (NIBBLE, TRIPLE) or (kind == TEXT and is_log(first)):
+        return Reader(kind)
+    return None
 
 
 class Reader:
     """`kind`: NIBBLE, TRIPLE or TEXT."""
 
-    def __init__(self, kind: str, finder: Optional[Finder] = None) -> None:
+    def __init__(self, kind: str) -> None:
         self.kind = kind
         self.stats = Stats()
-        self.finder = finder if finder is not None else Finder([])
         self._code: Union[Nibble, Triple, None] = None
         if kind in (NIBBLE, TRIPLE):
             self._code = Nibble() if kind == NIBBLE else Triple()
@@ -90,7 +97,7 @@ class Reader:
             stats = self.stats.lane(lane)
             stats.lines += 1
             stats.text_bytes += len(parsed.message) + 1
-            stats.wire_bytes += len(part) + 1
+            stats.wire_bytes += (len(part) + 1) * _SYMBOLS[self.kind]
             why = cut if part is parts[-1] else "another line broke in"
             out.append(Record(lane, level=parsed.level, file=parsed.file, function=parsed.function,
                               line=parsed.line, message=escape(parsed.message), cut=why))

@@ -1,7 +1,9 @@
 """The readers of foreign captures: the two codes, and the older system's plain text."""
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 from typing import Callable, Union
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from decoder.codes import BRAID, NIBBLE, TEXT, TRIPLE, nibble, plain, recognise, triple
 from decoder.codes.reader import Reader
+from decoder.commands import main
 from decoder.events import Event, Foreign, Record
 
 from . import encode, older
@@ -111,3 +114,27 @@ def test_plain_lines() -> None:
     assert shown == [
         b"Sending SIPI...Found in table\n", (1, 0, "scode.c", "hpt_npf", 1190, "CPU(01): fault", False),
         (-1, 4, "a/b.c", "f", 7, "go", False), b"booting\n", (-1, 1, "x.c", "g", 1, "cut he", True)]
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_views(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """The commands of Braid's captures serve foreign ones: merged, split, JSON lines."""
+    path = tmp_path / "capture"
+    path.write_bytes(braided(kind))
+    assert main([str(path)]) == 0
+    told = capsys.readouterr()
+    assert sorted(line.split(" I ")[1] for line in told.out.splitlines()[1:]) == sorted(LINES)
+    assert "400 lines that are not Braid's" in told.err
+    assert main(["--json", str(path)]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["message"] for one in events if one["type"] == "record" and one["cpu"] == 2] == LINES[2::4]
+    assert main(["--split", str(tmp_path / "out"), str(path)]) == 0
+    assert len((tmp_path / "out" / "cpu3.txt").read_text().splitlines()) in (100, 101)
+
+
+def test_view_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(Older(1).capture(older.RUN_ERROR, 2))
+    assert main([str(path), "--cpu", "3"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if " -- " not in line]
+    assert lines and all(line.split()[1] == "cpu3" for line in lines)
