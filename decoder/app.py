@@ -5,9 +5,10 @@ import argparse
 import io
 import os
 import sys
-from typing import Callable, Optional, Protocol, Sequence
+from typing import Callable, Optional, Protocol, Sequence, Union
 
 from . import filters
+from .codes.reader import Reader, reader_for
 from .elf import ElfError, Finder
 from .events import Event, Note
 from .report import closing
@@ -80,7 +81,7 @@ class Job:
                  view: filters.Filter) -> None:
         self.name = name
         self._live = live
-        self.decoder = Decoder(finder)
+        self.decoder: Union[Decoder, Reader] = Decoder(finder)
         self._output = output
         self._view = view
         self._ended = False
@@ -93,6 +94,8 @@ class Job:
             self._ended = True
             self.show(self.decoder.finish())
         else:
+            if chunk and not self.decoder.stats.bytes:
+                self.decoder = reader_for(chunk) or self.decoder    # the older system's, or a code
             self.show(self.decoder.feed(chunk) if chunk else self.decoder.idle())
         if self._output is not None and (self._live or self._ended):
             self._output.flush()
@@ -111,7 +114,7 @@ class Job:
         """Says how it went; was there anything?"""
         hidden = f", {self._view.hidden} lines hidden by filters" if self._view.hidden else ""
         say(f"{self.name}: {closing(self.decoder.stats)}{hidden}")
-        return bool(self.decoder.stats.frames)
+        return bool(self.decoder.stats.frames or self.decoder.stats.lines)
 
 
 def finish(jobs: Sequence[Job], finder: Finder) -> int:
