@@ -78,10 +78,11 @@ class Job:
     """One input on its way to one output."""
 
     def __init__(self, name: str, live: bool, finder: Finder, output: Optional[Output],
-                 view: filters.Filter) -> None:
+                 view: filters.Filter, blocks: bool = False) -> None:
+        """`blocks`: the output takes Blocks."""
         self.name = name
         self._live = live
-        self.decoder: Union[Decoder, Reader] = Decoder(finder)
+        self.decoder: Union[Decoder, Reader] = Decoder(finder, blocks and not view.active)
         self._output = output
         self._view = view
         self._ended = False

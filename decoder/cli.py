@@ -65,8 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     finder = Finder(options.elf)
     sources = [open_source(name, options.baud) for name in options.input]
     several = len(sources) > 1
-    jobs = [app.Job(source.name, source.live, finder, _output(options, source, several), filters.of(options))
-            for source in sources]
+    jobs = [_job(options, source, finder, several) for source in sources]
     try:
         for index, chunk in gather(sources):
             jobs[index].take(chunk)
@@ -90,6 +89,12 @@ def _statistics(options: argparse.Namespace, jobs: Sequence[app.Job]) -> None:
             print(json.dumps({"source": job.name, **job.decoder.stats.summary()}))
         else:
             table(job.decoder.stats, job.name, app.in_colour(options))
+
+
+def _job(options: argparse.Namespace, source: Source, finder: Finder, several: bool) -> app.Job:
+    output = _output(options, source, several)
+    blocks = isinstance(output, TextOutput) and not several and not app.in_colour(options)
+    return app.Job(source.name, source.live, finder, output, filters.of(options), blocks)
 
 
 def _output(options: argparse.Namespace, source: Source, several: bool) -> Optional[app.Output]:

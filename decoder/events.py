@@ -42,6 +42,16 @@ class Record(Event):
 
 
 @dataclass(slots=True)
+class Block(Event):
+    """Lines of text that need no more work: records of a clean piece of the capture, in their order. Only
+    from a decoder that was asked for blocks.
+    """
+
+    text: str = ""
+    count: int = 0
+
+
+@dataclass(slots=True)
 class Sync(Event):
     """The lane's counters (by context: frames begun, records dropped) and, if sent, whose lane it is."""
 

@@ -4,7 +4,7 @@ functions; never raises.
 from __future__ import annotations
 
 import re
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 from .records import Arg
 from .wire import TYPE_CHAR, TYPE_POINTER, TYPE_S32, TYPE_S64, TYPE_U32, TYPE_U64
@@ -13,7 +13,7 @@ MISSING = "<cut>"
 _CONVERSION = re.compile(r"%([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(?:hh|h|ll|l|z|j|t)?(p[SB]|[diuxXopcs%])")
 _BITS = {TYPE_S32: 32, TYPE_U32: 32, TYPE_S64: 64, TYPE_U64: 64, TYPE_POINTER: 64, TYPE_CHAR: 8}
 
-Convert = Callable[[Arg], object]
+Convert = Callable[[Arg], object]        # an argument -> what Python's % takes
 Namer = Callable[[int, bool], str]      # a code address, and whether it is one to return to -> its name
 
 
@@ -80,6 +80,14 @@ class Site:
                 return escape(self.format) + " <- " + escape(", ".join(map(show, args)))
         return escape(self._partial(args))
 
+    def template(self) -> tuple[Optional[str], list[Convert]]:
+        """For many messages at once: a format that gives the escaped message if its strings are escaped
+        before; None if there is no such one.
+        """
+        texts = [p.python for p in self._pieces for c in p.args if not isinstance(c, (Signed, Unsigned))]
+        good = self._whole.isprintable() and all(python == "%s" for python in texts)
+        return (self._whole if good else None), self._converts
+
     def _partial(self, args: Sequence[Arg]) -> str:
         out = []
         at = 0
@@ -116,7 +124,7 @@ def compile_format(format: str, types: bytes, names: Namer = no_names) -> tuple[
         converts: list[Convert] = []
         for star in (width, precision):
             if star == "*":
-                converts.append(_signed(32))
+                converts.append(star)
                 used += 1
         kind = types[used] if used < len(types) else TYPE_S64
         used += 1
@@ -143,16 +151,21 @@ def _convert(letter: str, kind: int, alternate: bool) -> tuple[str, Convert]:
     """Python's conversion letter, and what to do to an argument of this type first."""
     bits = _BITS.get(kind, 64)
     if letter == "s":
-        return "s", _text
+        return "s", Text()
     if letter == "c":
-        return "s", _character
+        return "s", character
     if letter == "p":
-        return "s", _pointer
+        return "s", pointer
     if letter in "di":
-        return "d", _signed(bits)
+        return "d", Signed(bits)
     if alternate and letter in "xX":
         return "s", _alternate(letter, bits)
-    return ("d" if letter == "u" else letter), _unsigned(bits)
+    return ("d" if letter == "u" else letter), Unsigned(bits)
+
+
+def star(arg: Arg) -> int:
+    """A width or precision of '*': _limit() for those that come with the arguments."""
+    return max(-1000, min(1000, Signed(32)(arg)))
 
 
 def _number(arg: Arg) -> int:
@@ -161,15 +174,39 @@ def _number(arg: Arg) -> int:
     raise TypeError("a string where a number belongs")
 
 
-def _text(arg: Arg) -> str:
-    return plain(arg) if isinstance(arg, bytes) else str(arg)
+class Text:
+    """Of a string."""
+
+    def __call__(self, arg: Arg) -> str:
+        return plain(arg) if isinstance(arg, bytes) else str(arg)
 
 
-def _character(arg: Arg) -> str:
+class Unsigned:
+    """Of the low bits of a number."""
+
+    def __init__(self, bits: int) -> None:
+        self.mask = (1 << bits) - 1
+
+    def __call__(self, arg: Arg) -> int:
+        return _number(arg) & self.mask
+
+
+class Signed:
+    """Of the low bits of a number, whose top one is the sign."""
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+
+    def __call__(self, arg: Arg) -> int:
+        value = _number(arg) & (1 << self.bits) - 1
+        return value - (1 << self.bits) if value >> self.bits - 1 else value
+
+
+def character(arg: Arg) -> str:
     return chr(_number(arg) & 255)
 
 
-def _pointer(arg: Arg) -> str:
+def pointer(arg: Arg) -> str:
     return f"{_number(arg):#x}"
 
 
@@ -184,21 +221,4 @@ def _alternate(letter: str, bits: int) -> Convert:
     def convert(arg: Arg) -> str:
         value = _number(arg) & mask
         return format(value, "#" + letter) if value else "0"
-    return convert
-
-
-def _unsigned(bits: int) -> Convert:
-    mask = (1 << bits) - 1
-
-    def convert(arg: Arg) -> int:
-        return _number(arg) & mask
-    return convert
-
-
-def _signed(bits: int) -> Convert:
-    half, whole = 1 << bits - 1, 1 << bits
-
-    def convert(arg: Arg) -> int:
-        value = _number(arg) & whole - 1
-        return value - whole if value >= half else value
     return convert

@@ -61,11 +61,11 @@ class Lanes:
         self.start = (1 << self.p) - 1
         self.end = self.start - 1
         self._limit = max_symbols(self.p)
-        self._open: list[list[Piece]] = [[] for _ in range(1 << t)]
+        self.open: list[list[Piece]] = [[] for _ in range(1 << t)]   # of each lane, the innermost last
 
     def oldest(self) -> int:
         """Position of the first byte that belongs to an open frame; -1 if there is none."""
-        starts = [int(f.spans[0][0][f.spans[0][1]]) for stack in self._open for f in stack]
+        starts = [int(f.spans[0][0][f.spans[0][1]]) for stack in self.open for f in stack]
         return min(starts, default=-1)
 
     def feed(self, data: bytes, at: int) -> Iterator[Piece]:
@@ -84,7 +84,7 @@ class Lanes:
         for mark, lane in zip(marks.tolist(), tags[order[marks]].tolist()):
             begin = done[lane]
             done[lane] = mark + 1
-            stack = self._open[lane]
+            stack = self.open[lane]
             if mark > begin:
                 yield from self._data(lane, symbols[begin:mark], where, begin)
             if symbols[mark] == start:
@@ -107,7 +107,7 @@ class Lanes:
 
     def finish(self) -> Iterator[Piece]:
         """The frames that are still open: cut. Per lane, the outermost first."""
-        for stack in self._open:
+        for stack in self.open:
             for frame in stack:
                 frame.how = CUT
                 yield frame
@@ -115,7 +115,7 @@ class Lanes:
 
     def _data(self, lane: int, symbols: bytes, where: Array, begin: int) -> Iterator[Piece]:
         """Symbols between two marks of a lane."""
-        stack = self._open[lane]
+        stack = self.open[lane]
         span = (where, begin, begin + len(symbols))
         if not stack:
             yield Piece(lane, UNNAMED, STRAY, symbols, [span])
@@ -142,7 +142,7 @@ class Lanes:
 
     def _settle(self) -> None:
         """Open frames must not keep whole chunks alive: copy the positions that they need."""
-        for stack in self._open:
+        for stack in self.open:
             for frame in stack:
                 own = frame.positions()
                 frame.spans = [(own, 0, len(own))]

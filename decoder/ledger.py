@@ -74,6 +74,16 @@ class Account:
         self.next = frames
         return gap
 
+    def news(self, frames: int, dropped: int) -> bool:
+        """Would a SYNC with these counters say more than is known? Changes nothing. Of an exact account."""
+        return (self.next is None or frames > self.next
+                or self._dropped is None or dropped > self._dropped)
+
+    def advance(self, count: int, kind: int, seq: int, body: bytes) -> None:
+        """So many frames came, each with the number that was expected; the last one was this."""
+        self.next = (self.next or 0) + count
+        self._last = (kind, seq, body)
+
     def drops(self, total: int) -> int:
         """Records dropped since the last call, by the context's own counter (which a SYNC on its way may
         show older than it is).

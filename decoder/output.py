@@ -8,7 +8,7 @@ import os
 from dataclasses import fields
 from typing import Any, Iterable, Optional, TextIO
 
-from .events import CONTEXTS, LEVELS, Boot, Event, Foreign, Note, Record
+from .events import CONTEXTS, LEVELS, Block, Boot, Event, Foreign, Note, Record
 from .formats import plain
 from .render import Painter, collapse, foreign_line, line_of
 
@@ -24,6 +24,9 @@ class TextOutput:
     def write(self, events: Iterable[Event]) -> None:
         lines = []
         for event in collapse(events):
+            if isinstance(event, Block):
+                lines.append(event.text)
+                continue
             line = line_of(event)
             if line is not None:
                 if self._painter is not None:

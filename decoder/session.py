@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Callable, Iterator, Optional
 
-from . import records, wire
+from . import bulk, records, wire
 from .events import Cut, Damage, Dropped, Event, Loss, Note, Record, Sync
 from .foreign import ForeignTrace
 from .formats import Site, escape, plain
 from .frames import Frame, check, peek
 from .lanes import ABANDONED, STRAY, WHOLE, Lanes, Piece
 from .ledger import Account, Gap
+from .render import line_of
 from .stats import Stats
 from .times import Base, ContextClock
 
@@ -37,10 +38,10 @@ class Session:
         self.lookup: Optional[Lookup] = None
         self.epoch: Optional[int] = None
         self.build = b""
-        self._stats = stats
+        self.stats = stats
         self._foreign = foreign
         self._choose = choose
-        self._states = [[State(from_start) for _ in range(4)] for _ in range(1 << t)]
+        self.states = [[State(from_start) for _ in range(4)] for _ in range(1 << t)]
         self._out: list[Event] = []
         self._tags_noted = False
 
@@ -57,6 +58,25 @@ class Session:
         self.build = build
         self.lookup, note = self._choose(build)
         return [note] if note is not None else []
+
+    def known(self, identity: records.Identity) -> bool:
+        """Does it say what is known already?"""
+        return (identity.version == wire.FORMAT_VERSION and identity.t == self.lanes.t
+                and identity.epoch == self.epoch and identity.khz == self.base.khz
+                and identity.shift == self.base.shift and self.build.startswith(identity.build))
+
+    def blocks(self, data: bytes, at: int) -> list[Event]:
+        """As feed(), but clean pieces become Blocks of text, many frames at once."""
+        if len(data) < bulk.LEAST or self._foreign.waits:
+            return self.feed(data, at)
+        block = bulk.take(self, data, at)
+        if block is not None:
+            return [block]
+        out: list[Event] = []
+        quarter = -(-len(data) // 4)
+        for i in range(0, len(data), quarter):
+            out += self.blocks(data[i:i + quarter], at + i)
+        return out
 
     def feed(self, data: bytes, at: int) -> list[Event]:
         """`at`: position of the first byte in the capture."""
@@ -89,8 +109,8 @@ class Session:
     # Frames
 
     def _frame(self, frame: Frame, size: int) -> None:
-        stats = self._stats.lane(frame.lane)
-        state = self._states[frame.lane][frame.context]
+        stats = self.stats.lane(frame.lane)
+        state = self.states[frame.lane][frame.context]
         if state.account.repeats(frame.kind, frame.seq, frame.body):
             stats.repeated += 1
             return
@@ -122,15 +142,15 @@ class Session:
         lane, context = frame.lane, frame.context
         for c in range(context, 4):
             frames, dropped = body.counters.get(c, (0, 0))
-            account = self._states[lane][c].account
+            account = self.states[lane][c].account
             gap = account.sync(frames) if c == context else account.begun(frames)
             if gap:
                 self._lose(lane, c, gap)
             drops = account.drops(dropped)
             if drops:
-                self._stats.lane(lane).dropped[c] += drops
+                self.stats.lane(lane).dropped[c] += drops
                 self._out.append(self._stamp(Dropped(lane, c, count=drops)))
-        self._states[lane][context].clock.sync(body.time)
+        self.states[lane][context].clock.sync(body.time)
         self.base.sure(body.time)
         apic_id = body.identity.apic_id if body.identity is not None else None
         self._out.append(self._stamp(Sync(lane, context, counters=body.counters, apic_id=apic_id)))
@@ -145,7 +165,7 @@ class Session:
         if self.epoch is not None and identity.epoch != self.epoch:
             text = f"epoch {identity.epoch} after {self.epoch}: a restart whose banner is missing"
             self._out.append(Note(text=text))
-            self._states = [[State(True) for _ in range(4)] for _ in self._states]
+            self.states = [[State(True) for _ in range(4)] for _ in self.states]
             self.base = Base()
         self._out += self.identify(identity.build, identity.shift, identity.khz, identity.epoch)
 
@@ -161,11 +181,21 @@ class Session:
         wrong = self._fill(event, raw)
         if wrong:
             event.message += f" <- {wrong}"
-        stats = self._stats.lane(frame.lane)
+        stats = self.stats.lane(frame.lane)
         stats.lines += 1
         text = event.message
         stats.text_bytes += (len(text) if text.isascii() else len(text.encode())) + 1
         self._out.append(event)
+
+    def text_of(self, lane: int, context: int, ticks: int, raw: records.Raw) -> tuple[str, int]:
+        """For bulk.py: the line of a record that came whole at a sure time, and the bytes of its message and
+        a line feed.
+        """
+        event = Record(lane, context, ticks, self.base.seconds(ticks), id=raw.id)
+        wrong = self._fill(event, raw)
+        if wrong:
+            event.message += f" <- {wrong}"
+        return line_of(event) or "", len(event.message.encode()) + 1
 
     def _fill(self, event: Record, raw: records.Raw) -> str:
         """Level, place and message of a record. Returns what is wrong with its arguments."""
@@ -187,13 +217,13 @@ class Session:
     # What is not whole
 
     def _lose(self, lane: int, context: int, gap: Gap) -> None:
-        lost = self._stats.lane(lane).lost
+        lost = self.stats.lane(lane).lost
         lost[context] = max(0, lost[context] + gap.count)
         self._out.append(self._stamp(Loss(lane, context, first=gap.first, count=gap.count, exact=gap.exact)))
-        self._states[lane][context].clock.lost(gap.count)
+        self.states[lane][context].clock.lost(gap.count)
 
     def _damage(self, piece: Piece, why: str) -> None:
-        self._stats.lane(piece.lane).damaged += 1
+        self.stats.lane(piece.lane).damaged += 1
         raw = self._raw(piece)
         self._foreign.add(piece.positions(), raw)
         self._out.append(self._stamp(Damage(piece.lane, max(piece.context, 0), size=len(raw), why=why)))
@@ -211,19 +241,19 @@ class Session:
         if abandoned:
             self._damage(piece, why)
         else:
-            self._stats.lane(piece.lane).cut += 1
+            self.stats.lane(piece.lane).cut += 1
             size = len(piece.positions())
             self._out.append(self._stamp(Cut(piece.lane, max(piece.context, 0), size=size, why=why)))
         if frame is not None:
             self._out += self._partial(frame, "only its END is missing" if complete else why)
 
     def _expected(self, frame: Frame) -> bool:
-        number = self._states[frame.lane][frame.context].account.next
+        number = self.states[frame.lane][frame.context].account.next
         return frame.kind <= wire.KIND_SYNC and (number is None or number & 15 == frame.seq)
 
     def _partial(self, frame: Frame, why: str) -> Iterator[Record]:
         """The records that an unfinished frame holds, as far as they came."""
-        state = self._states[frame.lane][frame.context]
+        state = self.states[frame.lane][frame.context]
         try:
             whole = [records.record(frame.body)] if frame.kind == wire.KIND_RECORD else []
             for raw in records.batch(frame.body, partial=True) if frame.kind == wire.KIND_BATCH else whole:
@@ -249,7 +279,7 @@ class Session:
 
     def _stamp(self, event: Event) -> Event:
         """An event that has no time of its own gets the latest of its context."""
-        clock = self._states[event.lane][event.context].clock
+        clock = self.states[event.lane][event.context].clock
         event.ticks, event.uncertain = clock.latest, clock.uncertain
         event.seconds = self.base.seconds(event.ticks)
         return event
