@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional
 
-SITE = re.compile(r"(?P<tag>[A-Za-z]\w*)\[(?P<level>\d+)\]:(?P<file>[\w./-]+\.\w+):(?P<function>\w+):"
-                  r"(?P<line>\d+):[ \t]*(?P<message>.*)", re.DOTALL)
+SITE = re.compile(r"(?P<tag>[A-Za-z]\w{0,31})\[(?P<level>\d{1,9})\]:(?P<file>[\w./-]{1,99}\.\w+):"
+                  r"(?P<function>\w+):(?P<line>\d+):[ \t]*(?P<message>.*)", re.DOTALL)
 _CPU = re.compile(r"(?:CPU|AP|BSP)(?:\(0x([0-9a-fA-F]{1,2})|\((\d{1,2})\b| ?#(\d{1,2})\b)"
                   r"|xmhf_runtime_main\[(\d{1,2})\]")
 _LEVELS = {0: 4, 1: 3, 2: 1, 3: 0}      # its trace, perf, warn, error -> ours
@@ -33,7 +33,7 @@ def parse(text: str) -> Parsed:
     if site is None:
         return Parsed(cpu_of(text), INFO, "", "", 0, text)
     message = site["message"]
-    level = _LEVELS.get(int(site["level"][:2]), INFO)
+    level = _LEVELS.get(int(site["level"]), INFO)
     return Parsed(cpu_of(message), level, site["file"], site["function"], int(site["line"][:9]), message)
 
 

@@ -7,16 +7,20 @@ import io
 import json
 import os
 import tarfile
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from decoder.codes import nibble, triple
 from decoder.commands import main
 from decoder.elf import Finder
 from decoder.events import Record
-from decoder.triage.capture import DAMAGED, HANG, PANIC, PASS, RESET, SURE, SURENESS, UNSURE, Capture
+from decoder.triage.capture import (DAMAGED, HANG, LIKELY, PANIC, PASS, RESET, SURE, SURENESS, UNSURE,
+                                    Capture)
 from decoder.triage.cli import sort
 from decoder.triage.inputs import Inputs
 from decoder.triage.sort_braid import ending
@@ -188,6 +192,16 @@ def test_braid_damaged(tmp_path: Path) -> None:
     assert braid(tmp_path, encode.banner(1, 2)).outcome == DAMAGED
 
 
+@given(data=st.binary(max_size=600), kind=st.sampled_from([b"", b"pass\n7\n", b"CPU(0x00): up\n",
+                                                          encode.banner(2, 4)]))
+def test_never_raises(data: bytes, kind: bytes) -> None:
+    """Any bytes are sorted."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x"
+        path.write_bytes(kind + data)
+        assert one_of(path).signature
+
+
 @pytest.fixture(scope="module")
 def published() -> list[Capture]:
     if not SHARED.is_dir():
@@ -229,3 +243,21 @@ def test_published_ways(published: list[Capture]) -> None:
         " (gva=..006, gpa=..006, code=0x4)": 39,
         "scode.c:hpt_scode_npf: EU_CHK( hpt_error_wasInsnFetch(vcpu, errorcode)) failed"
         " (gva=..000, gpa=..000, code=0x2)": 26}
+
+
+@pytest.mark.parametrize("last, end, sureness", [
+    ("released pal_running lock!", "\nCPU(0x0", LIKELY), ("released pal_running lock!", older.DUMP, SURE),
+    ("zeroing section 3", "\n" + older.DUMP, SURE)])
+def test_unpublished_behaviours(published: list[Capture], tmp_path: Path, last: str, end: str,
+                                sureness: int) -> None:
+    """3 and 4, of which no capture was published: a real run, up to where they strike, and then the end
+    that their description gives.
+    """
+    real = next(item.data for item in Inputs([str(SHARED)]).items() if item.data.startswith(b"pass\n100"))
+    at = real.index(b"\n", real.rindex(last.encode())) + 1
+    (tmp_path / "made").write_bytes(b"fail\n99\n" + real[:at].split(b"\n", 2)[2] + end.encode())
+    captures, _ = sort(Inputs([str(SHARED), str(tmp_path)]), Finder([]))
+    one = next(one for one in captures if one.name == "made")
+    assert (one.outcome, one.sureness) == (HANG, sureness)
+    assert one.signature.endswith(last.replace(" 3", " N"))
+    assert (HANG, one.signature) not in {(other.outcome, other.signature) for other in published}

@@ -5,7 +5,8 @@ format, the words among its arguments (a phase, a function), and whether a frame
 from __future__ import annotations
 
 import re
-from typing import Iterable, Optional, Sequence
+from collections import deque
+from typing import Iterable, Sequence
 
 from ..elf import Finder
 from ..events import CONTEXTS, Boot, Cut, Event, Note, Record
@@ -15,6 +16,8 @@ from .text import normal
 
 PANIC_CONTEXT = CONTEXTS.index("panic")
 OVER = re.compile(r"\bpower(s|ed)?[ -]?off\b|\bshut(s|ting)?[ -]?down\b", re.IGNORECASE)
+CHUNK = 1 << 20
+RECENT = 16             # the last records, in which a CPU may say whom it waits for
 OVER_WITHIN = 4         # the last records among which the end is announced
 WAITS = re.compile(r"\bwaiting\b.*\bfor cpu", re.IGNORECASE)
 LOST = 50               # of so many frames one may be lost
@@ -24,7 +27,8 @@ def sort_braid(capture: Capture, data: bytes, finder: Finder) -> None:
     """Fills in the capture."""
     decoder = Decoder(finder)
     boots = Boots()
-    boots.take(decoder.feed(data))
+    for at in range(0, len(data), CHUNK):
+        boots.take(decoder.feed(data[at:at + CHUNK]))
     boots.take(decoder.finish())
     total = decoder.stats.total()
     capture.size = total.lines
@@ -35,7 +39,6 @@ def sort_braid(capture: Capture, data: bytes, finder: Finder) -> None:
         damaged(capture, "a banner, and no record behind it" if boots.count else "no valid frame", SURE)
         return
     lost = total.frames_lost + total.damaged
-    panic = {lane: line for lane, line in boots.panics.items() if not line.startswith("joined ")}
     if boots.over:
         capture.outcome, capture.sureness = RESET, SURE
         capture.why.append("another boot follows")
@@ -45,11 +48,11 @@ def sort_braid(capture: Capture, data: bytes, finder: Finder) -> None:
         damaged(capture, f"{lost} frames lost or damaged, {total.frames} valid", SURE)
         return
     elif boots.said_over():
-        capture.outcome, capture.sureness = PASS, LIKELY
+        capture.outcome, capture.sureness = PASS, SURE
         capture.why.append("its last records say that the guest ended")
     else:
         _hang(capture, boots)
-    capture.signature = boots.signature(panic)
+    capture.signature = boots.signature()
     if boots.ids:
         capture.signature += f" (ids of {boots.build or 'a build that it does not name'})"
         capture.why.append("without its ELF the formats are ids, good for this build only")
@@ -79,7 +82,7 @@ class Boots:
         self.lines: dict[int, str] = {}         # CPU -> its last record
         self.panics: dict[int, str] = {}        # CPU -> its first record in the panic context
         self.open: set[int] = set()             # CPUs with a frame left open
-        self.recent: list[Record] = []
+        self.recent: deque[Record] = deque(maxlen=RECENT)
         self.ids = False                        # formats are ids: the ELF is missing
         self.build = ""                         # then, the build
 
@@ -103,14 +106,14 @@ class Boots:
         self.ids = self.ids or bool(record.id and not record.file)
         if record.context == PANIC_CONTEXT:
             self.panics.setdefault(record.lane, line)
-        self.recent = [*self.recent[1 - 64:], record]
+        self.recent.append(record)
 
     def said_over(self) -> bool:
-        return any(OVER.search(one.message) for one in self.recent[-OVER_WITHIN:])
+        return any(OVER.search(one.message) for one in list(self.recent)[-OVER_WITHIN:])
 
-    def signature(self, panics: Optional[dict[int, str]] = None) -> str:
-        ends = dict(self.lines)
-        ends.update(panics or {})
+    def signature(self) -> str:
+        """A CPU that panicked is known by what it said first, any other by what it said last."""
+        ends = {**self.lines, **self.panics}
         return " | ".join(sorted({line + (" [open frame]" if lane in self.open else "")
                                   for lane, line in ends.items()}))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 
 from ..codes import plain
 
+MAX_LINE = 4096     # characters of a line that are looked at
 TAIL = 64           # last lines that are kept whole
 BOOT = 3            # so many first lines, once more, are a new boot
 AFTER = 40          # and so many lines further on
@@ -84,7 +85,7 @@ def read(data: bytes, cut: int = 1) -> Text:
 
 
 def _lines(raw: str, cut: int) -> list[Line]:
-    pieces = [part for line in raw.split("\n") for part in plain.pieces(line) if part.strip()]
+    pieces = [part for line in raw.split("\n") for part in plain.pieces(line[:MAX_LINE]) if part.strip()]
     whole = len(pieces) - (cut if raw and not raw.endswith("\n") else 0)
     return [Line(part, *form_of(part), at < whole) for at, part in enumerate(pieces)]
 
