@@ -49,7 +49,7 @@ uart-test: images ## the UART driver on Bochs, which loses what is overrun; with
 	@BUILD=$(BUILD) $(PYTHON) -m ci.uart
 
 reset-test: images ## reset the machine in mid-flight in each way, and get the boot before's records back
-	@BUILD=$(BUILD) $(PYTHON) -m ci.reset_test
+	@BUILD=$(BUILD) $(PYTHON) -m ci.reset_test $(ONLY)
 
 bench: deps ## guest boot under Braid over bare, PAIRS=5, for 1 and 4 CPUs; build/bench.json
 	$(AFTER_DEPS) images
