@@ -124,7 +124,7 @@ def compile_format(format: str, types: bytes, names: Namer = no_names) -> tuple[
         converts: list[Convert] = []
         for star in (width, precision):
             if star == "*":
-                converts.append(star)
+                converts.append(starred)
                 used += 1
         kind = types[used] if used < len(types) else TYPE_S64
         used += 1
@@ -163,7 +163,7 @@ def _convert(letter: str, kind: int, alternate: bool) -> tuple[str, Convert]:
     return ("d" if letter == "u" else letter), Unsigned(bits)
 
 
-def star(arg: Arg) -> int:
+def starred(arg: Arg) -> int:
     """A width or precision of '*': _limit() for those that come with the arguments."""
     return max(-1000, min(1000, Signed(32)(arg)))
 
