@@ -1,6 +1,4 @@
-"""The table of triage, its command line, archives, Braid's own captures, and the published captures of the
-older system where they are at hand.
-"""
+"""The table of triage, its command line, archives, the codes, and Braid's own captures."""
 from __future__ import annotations
 
 import io
@@ -19,8 +17,7 @@ from decoder.codes import nibble, triple
 from decoder.commands import main
 from decoder.elf import Finder
 from decoder.events import Record
-from decoder.triage.capture import (DAMAGED, HANG, LIKELY, PANIC, PASS, RESET, SURE, SURENESS, UNSURE,
-                                    Capture)
+from decoder.triage.capture import DAMAGED, HANG, PANIC, PASS, RESET, SURE, UNSURE, Capture
 from decoder.triage.cli import sort
 from decoder.triage.inputs import Inputs
 from decoder.triage.sort_braid import ending
@@ -29,8 +26,6 @@ from decoder.triage.table import rows_of, wilson
 from . import encode, older
 from .encode import Cpu
 from .older import Older
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def one_of(path: Path) -> Capture:
@@ -200,64 +195,3 @@ def test_never_raises(data: bytes, kind: bytes) -> None:
         path = Path(folder) / "x"
         path.write_bytes(kind + data)
         assert one_of(path).signature
-
-
-@pytest.fixture(scope="module")
-def published() -> list[Capture]:
-    if not SHARED.is_dir():
-        pytest.skip("the published captures are not at hand: ../shared/data")
-    captures, _ = sort(Inputs([str(SHARED)]), Finder([]))
-    return captures
-
-
-def test_published_table(published: list[Capture]) -> None:
-    """The table that their author made by hand: pass, behaviour 1, 2, 5, of each folder."""
-    rows: dict[tuple[str, str, str], Counter[str]] = {}
-    for one in published:
-        last = one.signature.rpartition(" -> ")[2]
-        key = one.outcome, last.split(": ")[0], last.partition(": ")[2]
-        rows.setdefault(key, Counter())[one.folder] += 1
-    names = ("result_stack_1M", "result_stack_32K")
-    assert {key: tuple(count[name] for name in names) for key, count in rows.items()} == {
-        (PASS, "scode.c:scode_unregister", "zeroing section N"): (2, 4),
-        (PANIC, "appmain.c:tv_app_handleintercept_hwpgtblviolation",
-         "FATAL ERROR: Unexpected return value from page fault handling"): (12, 53),
-        (HANG, "pages.c:pagelist_get_page", "num_used:N num_alocd:N"): (0, 2),
-        (HANG, "scode.c:hpt_scode_switch_scode", "change NPT permission to run PAL!"): (1, 2),
-    }
-
-
-def test_published_sureness(published: list[Capture]) -> None:
-    """Two captures contradict the verdict on their first line; no silent end is called sure."""
-    assert sum(bool(one.contradiction) for one in published) == 2
-    assert Counter((one.outcome, SURENESS[one.sureness]) for one in published) == {
-        (PASS, "sure"): 5, (PASS, "unsure"): 1, (HANG, "likely"): 5,
-        (PANIC, "sure"): 64, (PANIC, "likely"): 1}
-
-
-def test_published_ways(published: list[Capture]) -> None:
-    """1A and 1B."""
-    row = next(row for row in rows_of(published) if row.outcome == PANIC)
-    assert row.variants == {
-        "scode.c:hpt_scode_npf: incorrect regular code EPT configuration!"
-        " (gva=..006, gpa=..006, code=0x4)": 39,
-        "scode.c:hpt_scode_npf: EU_CHK( hpt_error_wasInsnFetch(vcpu, errorcode)) failed"
-        " (gva=..000, gpa=..000, code=0x2)": 26}
-
-
-@pytest.mark.parametrize("last, end, sureness", [
-    ("released pal_running lock!", "\nCPU(0x0", LIKELY), ("released pal_running lock!", older.DUMP, SURE),
-    ("zeroing section 3", "\n" + older.DUMP, SURE)])
-def test_unpublished_behaviours(published: list[Capture], tmp_path: Path, last: str, end: str,
-                                sureness: int) -> None:
-    """3 and 4, of which no capture was published: a real run, up to where they strike, and then the end
-    that their description gives.
-    """
-    real = next(item.data for item in Inputs([str(SHARED)]).items() if item.data.startswith(b"pass\n100"))
-    at = real.index(b"\n", real.rindex(last.encode())) + 1
-    (tmp_path / "made").write_bytes(b"fail\n99\n" + real[:at].split(b"\n", 2)[2] + end.encode())
-    captures, _ = sort(Inputs([str(SHARED), str(tmp_path)]), Finder([]))
-    one = next(one for one in captures if one.name == "made")
-    assert (one.outcome, one.sureness) == (HANG, sureness)
-    assert one.signature.endswith(last.replace(" 3", " N"))
-    assert (HANG, one.signature) not in {(other.outcome, other.signature) for other in published}
