@@ -49,8 +49,7 @@ struct cpu {
     _Atomic uint64_t request;   /* park for this quiesce round, if it is not over (quiesce.c) */
     _Atomic uint64_t parked;    /* the round it last parked for */
     _Atomic uint32_t guest_nmi; /* an NMI of the guest waits to be delivered: one, as in a real CPU's latch */
-    _Atomic uint32_t guest_init; /* an INIT was sent */
-    _Atomic uint32_t guest_sipi; /* SIPI_VALID | vector */
+    _Atomic uint32_t guest_start; /* START_INIT, START_SIPI | vector (guest/start.h) */
 
     /* The doorbell (doorbell.c). */
     _Atomic uint32_t rung;        /* 1: a doorbell is on its way and its NMI has not been taken */
@@ -61,7 +60,7 @@ struct cpu {
     void *gdt, *tss;
     struct vcpu vcpu;
 };
-enum { SIPI_VALID = 1 << 8 };
+enum { START_SIPI = 1 << 8, START_INIT = 1 << 9 };
 
 extern struct cpu cpus[MAX_CPUS];
 extern unsigned cpu_count;

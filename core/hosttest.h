@@ -1,13 +1,13 @@
 /*
- * Tests of the log on the machine itself, before any guest runs: boot options test=uart, test=step,
- * test=hold. All CPUs are in the host; at the end the machine is switched off. What arrives on the wire is
- * judged by the decoder (ci/).
+ * Tests of the log on the machine itself, before any guest runs: boot options test=uart, test=step, test=hold.
+ * All CPUs are in the host; at the end the machine is switched off. What arrives on the wire is judged by the
+ * decoder (ci/).
  *
  *   uart  every CPU writes some 22,000 bytes of frames at once
- *   step  CPU 0 writes the same record again and again; the n-th time an NMI comes behind the n-th
- * instruction of the call, and its handler logs too. The other CPUs log all the time. Every record must
- * arrive. hold  CPU 0 is held behind the n-th instruction until the others have logged RECORDS more; n goes
- * up in strides. The last time it is held for good: its frame stays open.
+ *   step  CPU 0 writes the same record again and again; the n-th time an NMI comes behind the n-th instruction
+ *         of the call, and its handler logs too. The other CPUs log all the time. Every record must arrive.
+ *   hold  CPU 0 is held behind the n-th instruction until the others have logged HOLD_RECORDS more; n goes up
+ *         in strides. The last time it is held for good: its frame stays open.
  */
 #ifndef CORE_HOSTTEST_H
 #define CORE_HOSTTEST_H

@@ -9,10 +9,13 @@ enum { YIELD_TRIES = 1000, PUMP_RECORDS = 16 };
 
 uint64_t quiesce_deadline_ms = 2000;
 
-static _Atomic uint32_t owner; /* CPU + 1; 0: free */
-static _Atomic uint32_t next;  /* CPU + 1 of a loser that goes first; 0: none */
+static _Atomic uint32_t owner;  /* CPU + 1; 0: free */
+static _Atomic uint32_t losers; /* bit n: CPU n lost the race for the machine, and will try again */
+static _Atomic uint32_t next;   /* CPU + 1 of the loser that goes first; 0: none */
 static _Atomic uint64_t released;
-static uint32_t yielded[MAX_CPUS]; /* own CPU only */
+static struct yield {
+    uint32_t to, tries;
+} yields[MAX_CPUS]; /* each by its own CPU only */
 
 uint64_t quiesce_rounds(void)
 {
@@ -67,14 +70,28 @@ static void report(struct cpu *cpu, uint64_t round, uint64_t waited_ms, uint32_t
 static bool others_turn(struct cpu *self)
 {
     uint32_t claim = atomic_load(&next);
-    if (claim == 0 || claim == self->index + 1) {
-        yielded[self->index] = 0;
+    struct yield *mine = &yields[self->index];
+    if (claim == 0 || claim == self->index + 1)
         return false;
-    }
-    if (yielded[self->index]++ < YIELD_TRIES)
+    if (mine->to != claim)
+        *mine = (struct yield){.to = claim};
+    if (mine->tries++ < YIELD_TRIES)
         return true;
+    atomic_fetch_and(&losers, ~(1u << (claim - 1)));
     atomic_compare_exchange_strong(&next, &claim, 0);
     return false;
+}
+
+/* The loser that goes next, going round from us: CPU + 1, or 0. */
+static uint32_t next_loser(const struct cpu *self)
+{
+    uint32_t waiting = atomic_load(&losers);
+    for (unsigned i = 1; i < cpu_count; i++) {
+        unsigned cpu = (self->index + i) % cpu_count;
+        if (waiting >> cpu & 1)
+            return cpu + 1;
+    }
+    return 0;
 }
 
 int quiesce_begin(struct vcpu *vcpu)
@@ -84,12 +101,11 @@ int quiesce_begin(struct vcpu *vcpu)
     if (others_turn(self))
         return -E_AGAIN;
     if (!atomic_compare_exchange_strong(&owner, &expected, me)) { /* step 1 */
-        expected = 0;
-        atomic_compare_exchange_strong(&next, &expected, me);
+        atomic_fetch_or(&losers, 1u << self->index);
         return -E_AGAIN;
     }
-    expected = me;
-    atomic_compare_exchange_strong(&next, &expected, 0);
+    atomic_fetch_and(&losers, ~(1u << self->index));
+    atomic_store(&next, 0);
 
     cpu_set_phase(self, PHASE_QUIESCING);
     uint64_t round = atomic_load(&released) + 1;
@@ -134,6 +150,7 @@ void quiesce_end(struct vcpu *vcpu)
     uint64_t round = atomic_load(&released) + 1;
     atomic_store(&released, round); /* step 7; F: then parked is read, against E: a CPU that parks late sees
                                        the release, or is rung */
+    atomic_store(&next, next_loser(self));
     atomic_store(&owner, 0);
     for (unsigned i = 0; i < cpu_count; i++)
         if (&cpus[i] != self && atomic_load(&cpus[i].parked) == round)

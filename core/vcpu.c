@@ -1,10 +1,12 @@
 /*
  * The loop that runs the guest on one CPU, and the register and instruction services around it.
  *
- *   boundary:  other CPUs' requests are served here and nowhere else (panic, INIT, wait-for-SIPI, quiesce)
- *   close:     NMIs held; the last look. A request published after it comes with a doorbell that ends the
- * entry at once enter:     the guest runs until its exit open:      a doorbell that came meanwhile is taken
- * by the host's NMI handler now, before anything parks dispatch:  exit.c
+ *   boundary   other CPUs' requests are served here and nowhere else (panic, INIT, wait-for-SIPI, quiesce)
+ *   close      NMIs held; the last look. A request published after it comes with a doorbell that ends the
+ *              entry at once
+ *   enter      the guest runs until its exit
+ *   open       a doorbell that came meanwhile is taken by the host's NMI handler now, before anything parks
+ *   dispatch   exit.c
  */
 #include "core/vcpu.h"
 #include "core/cpu.h"
@@ -23,7 +25,8 @@ const struct backend *backend;
 /* The look at the mail box. Any of these keeps the CPU out of the guest. */
 static bool wanted(const struct cpu *cpu)
 {
-    return quiesce_wanted(cpu) || atomic_load(&cpu->guest_init) || atomic_load(&cpu->state) == CPU_WAIT_SIPI;
+    return quiesce_wanted(cpu) || (atomic_load(&cpu->guest_start) & START_INIT) ||
+           atomic_load(&cpu->state) == CPU_WAIT_SIPI;
 }
 
 static void boundary(struct vcpu *vcpu)
@@ -31,7 +34,7 @@ static void boundary(struct vcpu *vcpu)
     struct cpu *cpu = vcpu->cpu;
     do {
         panic_poll();
-        if (atomic_load(&cpu->guest_init))
+        if (atomic_load(&cpu->guest_start) & START_INIT)
             start_take_init(vcpu);
         if (atomic_load(&cpu->state) == CPU_WAIT_SIPI)
             start_wait_sipi(vcpu);

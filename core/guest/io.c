@@ -1,9 +1,12 @@
 /*
  * Ports that exit, and why:
- *   the log's UART            is not there for the guest: reads give 0xFF, writes go nowhere (its 8250 driver
- * probes) ACPI power control        S5 drains the log first; sleep states are refused, since the firmware
- * would wake the guest without the hypervisor 0x92, 0x60, 0x64          the A20 gate stays open: closed, it
- * would mask the hypervisor's addresses as well (APM vol. 2, 15.25.5 knows VM_CR.DIS_A20M; QEMU does not)
+ *
+ *   the log's UART      is not there for the guest: reads give 0xFF, writes go nowhere (its 8250 driver probes);
+ *                       or it is the guest's console (console.h)
+ *   ACPI power control  S5 drains the log first; sleep states are refused, since the firmware would wake the
+ *                       guest without the hypervisor
+ *   0x92, 0x60, 0x64    the A20 gate stays open: closed, it would mask the hypervisor's addresses as well
+ *                       (VM_CR.DIS_A20M prevents that; QEMU has no such bit)
  */
 #include "core/cpu.h"
 #include "core/guest/console.h"

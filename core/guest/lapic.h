@@ -5,8 +5,9 @@
  *   ICR, delivery mode NMI   sets the targets' guest_nmi and rings: conserved exactly, whatever doorbells do
  *   ICR, INIT and SIPI       emulated (guest/start.c); a physical INIT would end the hypervisor on that CPU
  *   ICR high                 shadowed, and written together with ICR low: the hypervisor's doorbells use the
- * same register LVT entries that would deliver INIT, and what lies below the ID register: dropped ID dropped;
- * LDR and DFR: passed on, and remembered, to know whom a logical destination means
+ *                            same register
+ *   LVT, delivery mode INIT  dropped, like what lies below the ID register and the ID itself
+ *   LDR, DFR                 passed on and remembered, to know whom a logical destination means
  */
 #ifndef CORE_GUEST_LAPIC_H
 #define CORE_GUEST_LAPIC_H

@@ -1,6 +1,7 @@
 /* See shutdown.h. Reset: port 0xCF9 (the chipset's), then 0xFE to the keyboard controller. */
 #include "core/guest/shutdown.h"
 #include "core/cpu.h"
+#include "core/guest/start.h"
 #include "core/quiesce.h"
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
@@ -26,5 +27,5 @@ void shutdown_reset(struct vcpu *vcpu)
     clock_delay_us(SETTLE_US);
     log_error("no reset works here: this CPU of the guest stays shut down");
     quiesce_end(vcpu);
-    atomic_store(&vcpu->cpu->guest_init, 1); /* it waits for a SIPI, as after INIT */
+    start_init(vcpu->cpu); /* it waits for a SIPI, as after INIT */
 }

@@ -30,7 +30,7 @@ bit guest_nmi[CPUS], guest_init[CPUS], guest_sipi[CPUS], rung[CPUS];
 bit nmi_seen[CPUS]; /* 1: the counter has changed since its own CPU last read it */
 
 /* quiesce.c and view.c */
-byte owner, next, released, view_generation;
+byte owner, next, losers, released, view_generation;
 
 /* What the guests still mean to do. */
 byte powered, rounds[CPUS], nmis = NMIS, events = EVENTS, boots = (1 + SIPIS) * BOOTS, again = AGAIN;
@@ -100,7 +100,7 @@ inline quiesce_park() { /* 6 */
 #define OTHERS       (next != 0 && next != self + 1)
 #define OTHERS_TURN  (OTHERS && retry[next - 1])
 #ifndef POLLING
-#define WORTH_TRYING (!OTHERS_TURN && (owner == 0 || next == 0 || OTHERS))
+#define WORTH_TRYING (!OTHERS_TURN && (owner == 0 || !(losers & CLAIM) || OTHERS))
 #endif
 
 /* For i in all CPUs but self. */
@@ -150,11 +150,11 @@ inline note(condition) { /* variants: reads too early what the protocol reads la
 inline quiesce_begin() { /* leaves retry[self]: 0: held, 1: -E_AGAIN */
     if
     :: d_step { OTHERS_TURN -> retry[self] = 1 }
-    :: d_step { !OTHERS_TURN -> retry[self] = 1; if :: OTHERS -> next = 0; loser = 0 :: else fi };
+    :: d_step { !OTHERS_TURN -> retry[self] = 1; if :: OTHERS -> losers = losers & ~(1 << (next - 1)); next = 0; loser = 0 :: else fi };
        if
        :: owner != 0 ->
           d_step {
-              if :: next == 0 -> next = CLAIM :: else fi;
+              losers = losers | CLAIM;
               if :: loser == 0 -> loser = self + 1; overtaken = 0 :: else fi
           }
        :: d_step { /* 1 */
@@ -165,7 +165,7 @@ inline quiesce_begin() { /* leaves retry[self]: 0: held, 1: -E_AGAIN */
               fi
           };
           d_step {
-              if :: next == self + 1 -> next = 0 :: else fi;
+              losers = losers & ~(1 << self); next = 0;
               if :: loser == self + 1 -> loser = 0; overtaken = 0 :: else fi;
               round = released + 1 /* only the owner changes it */
           };
@@ -176,11 +176,22 @@ inline quiesce_begin() { /* leaves retry[self]: 0: held, 1: -E_AGAIN */
     fi
 }
 
+/* next_loser: the first one going round from us. */
+#define NEXT_LOSER \
+    i = (self + 1) % CPUS; next = 0; \
+    do \
+    :: i == self -> break \
+    :: i != self && losers & (1 << i) -> next = i + 1; break \
+    :: else -> i = (i + 1) % CPUS \
+    od; \
+    i = FIRST
+
 inline quiesce_end() { /* with views_changed before it */
     LOG view_generation++;
     held = 0;
     NOTE_PARKED END_ROUND
     released = round; /* 7, F */
+    d_step { NEXT_LOSER };
     owner = 0;
     do
     :: d_step { i < CPUS && !TO_RING -> i = NEXT }

@@ -74,7 +74,7 @@ bit log_lock, stands[CPUS];
 #ifdef NO_NEXT /* losers are not remembered */
 #define CLAIM        0
 #else
-#define CLAIM        self + 1
+#define CLAIM        (1 << self)
 #endif
 
 #ifdef SIPI_EARLY /* wait-for-SIPI is looked at before the request is published */

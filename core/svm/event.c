@@ -1,18 +1,19 @@
 /*
  * Events into the guest, and the guest's NMI mask.
  *
- * SVM (without the virtual-NMI feature) does not block NMIs after it has injected one (APM vol.
- * 2, 15.20, 15.21.7), so the mask is kept here:
+ * SVM (without the virtual-NMI feature) does not block NMIs after it has injected one (APM vol. 2, 15.20 and
+ * 15.21.7), so the mask is kept here:
  *
- *   NMI_OPEN --inject, intercept IRET--> NMI_IN_HANDLER --IRET exit (it comes before the IRET)--> NMI_AT_IRET
- * --RIP has moved--> NMI_OPEN
+ *   NMI_OPEN         injects; the IRET intercept goes on           -> NMI_IN_HANDLER
+ *   NMI_IN_HANDLER   IRET exit, which comes before the IRET        -> NMI_AT_IRET
+ *   NMI_AT_IRET      RIP has moved                                 -> NMI_OPEN
  *
  * An NMI that waits (cpu->guest_nmi, one as in a CPU's latch) is injected at the next entry at which nothing
  * is in its way:
  * - in the handler: the IRET exit will come;
- * - at the IRET, or in an interrupt shadow (which may be that of MOV SS): one instruction is stepped over
- * with TF. While stepping, every exception exits, so that a faulting IRET, which ends the blocking as well,
- * does not leak TF into a frame of the guest;
+ * - at the IRET, or in an interrupt shadow (which may be that of MOV SS): one instruction is stepped over with
+ *   TF. While stepping, every exception exits, so that a faulting IRET, which ends the blocking as well, does
+ *   not leak TF into a frame of the guest;
  * - another event goes first: a doorbell to ourselves, pending at VMRUN, exits right behind its delivery.
  */
 #include "core/cpu.h"

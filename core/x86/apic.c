@@ -3,11 +3,13 @@
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
 
+enum { IDLE_DEADLINE_MS = 100 };
+
 bool apic_wait_idle(void)
 {
     uint64_t start = rdtsc();
     while (*apic_register(APIC_ICR_LOW) & ICR_BUSY) {
-        if (rdtsc() - start > clock_ms(1))
+        if (rdtsc() - start > clock_ms(IDLE_DEADLINE_MS))
             return false;
         cpu_relax();
     }

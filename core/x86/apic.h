@@ -47,7 +47,7 @@ static inline volatile uint32_t *apic_register(unsigned offset)
     return (volatile uint32_t *)(APIC_BASE + offset);
 }
 
-/* Waits, at most 1 ms, until the last IPI has left. False: it has not. */
+/* Waits, at most 100 ms, until the last IPI has left. False: it has not. */
 bool apic_wait_idle(void);
 /* Sends one IPI to a physical APIC id and restores ICR_HIGH to `keep`, since the guest may stand between its
    two writes. Waits a bounded time for the one before it. Normal and panic context. False: the APIC stayed
