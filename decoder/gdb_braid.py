@@ -26,7 +26,6 @@ from decoder.postmortem.area import Area, find, parse                           
 from decoder.postmortem.boots import history                                    # noqa: E402
 from decoder.postmortem.cli import choose, elf_of                               # noqa: E402
 from decoder.postmortem.cpus import machine, report                             # noqa: E402
-from decoder.postmortem.debug import Debug                                      # noqa: E402
 from decoder.postmortem.memory import Dump, DumpError, Memory, Registers, registers     # noqa: E402
 from decoder.render import line_of                                              # noqa: E402
 
@@ -139,7 +138,7 @@ class Cpus(Braid):
         path = elf_of(finder, bank.build)
         if path is None:
             raise gdb.GdbError(f"CPU states need the ELF with build-id {bank.build.hex()}: `file` it")
-        for note in report(machine(memory, Debug(path), bank.build, bank.khz, saved), bank.khz, 0):
+        for note in report(machine(memory, path, bank.build, bank.khz, saved), bank.khz, 0):
             gdb.write(note.text + "\n")
 
 

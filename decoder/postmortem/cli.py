@@ -14,7 +14,6 @@ from ..render import Painter
 from .area import Area, Bank, find
 from .boots import Count, History, history
 from .cpus import machine, report
-from .debug import Debug
 from .memory import Dump, DumpError, registers
 
 ME = "decoder postmortem"
@@ -124,7 +123,7 @@ def _cpus(dump: Dump, finder: Finder, boot: History, output: Output) -> None:
         output.write([Note(text="CPU states need the latest boot's ELF")])
         return
     try:
-        state = machine(dump, Debug(path), bank.build, bank.khz, registers(dump.notes))
+        state = machine(dump, path, bank.build, bank.khz, registers(dump.notes))
     except ElfError as error:
         output.write([Note(text=str(error))])
         return

@@ -8,6 +8,7 @@ from typing import Iterable, Iterator, Optional, Sequence
 
 from ..elf import ElfError
 from ..events import Event, Note
+from ..places import Places
 from .boots import seconds
 from .debug import Debug
 from .memory import Memory, Registers
@@ -68,8 +69,9 @@ class Reader:
         return int.from_bytes(data, "little")
 
 
-def machine(memory: Memory, debug: Debug, build: bytes, khz: int, saved: Sequence[Registers] = ()) -> Machine:
-    """Raises ElfError where the memory is not that of this build, or not there."""
+def machine(memory: Memory, path: str, build: bytes, khz: int, saved: Sequence[Registers] = ()) -> Machine:
+    """`path`: the ELF of this build. Raises ElfError where the memory is not this build's, or not there."""
+    debug, places = Debug(path), Places(path, build)
     reader = Reader(memory, debug)
     note = memory.read(reader.address("build_id_note") + BUILD_ID_AT, len(build))
     if note != build:
@@ -96,8 +98,9 @@ def machine(memory: Memory, debug: Debug, build: bytes, khz: int, saved: Sequenc
         cpu.phase = _short(phases, get(index, "phase"))
         cpu.words = {name: get(index, name) for name in WORDS}
         cpu.guest_rip = get(index, "vcpu.rip")
-        cpu.last_nmi = debug.place(get(index, "sampled_rip")) if cpu.words["nmi_seen"] else ""
-        cpu.stack = _stack(memory, debug, base + index * size, saved)
+        cpu.last_nmi = places.name(get(index, "sampled_rip")) if cpu.words["nmi_seen"] else ""
+        mine = [one for one in saved if one.gs_base == base + index * size]
+        cpu.stack = _stack(memory, debug, places, mine)
         out.cpus.append(cpu)
     for cpu in out.cpus:
         cpu.waits_for = _waits_for(out, cpu)
@@ -120,19 +123,21 @@ def _waits_for(out: Machine, cpu: CpuState) -> list[int]:
     return []
 
 
-def _stack(memory: Memory, debug: Debug, cpu: int, saved: Sequence[Registers]) -> list[str]:
-    """By frame pointers. A CPU is in the hypervisor if GS is its struct cpu and RIP is in the image."""
-    found = [one for one in saved if one.gs_base == cpu and debug.in_code(one.rip)]
-    if not found:
+def _stack(memory: Memory, debug: Debug, places: Places, saved: Sequence[Registers]) -> list[str]:
+    """By frame pointers. `saved`: of a CPU whose GS is that of the hypervisor; it is there if RIP is, too."""
+    if not saved or not debug.in_code(saved[0].rip):
         return []
-    out = [debug.place(found[0].rip)]
-    frame = found[0].rbp
+    out = [places.name(saved[0].rip)]
+    if debug.frameless(saved[0].rip):
+        caller = int.from_bytes(memory.read(saved[0].rsp, 8), "little")
+        out += [places.name(caller, True)] if debug.in_code(caller) else []
+    frame = saved[0].rbp
     while len(out) < DEPTH and frame % 8 == 0:
         data = memory.read(frame, 16)
         caller = int.from_bytes(data[8:], "little")
         if len(data) < 16 or not debug.in_code(caller):
             break
-        out.append(debug.place(caller - 1))     # the call, not what follows it
+        out.append(places.name(caller, True))
         above = int.from_bytes(data[:8], "little")
         if above <= frame:
             break

@@ -1,13 +1,12 @@
-"""What the hypervisor's ELF knows of its own memory: symbols, source lines, and where the fields of its
-structures are. All offsets come from the DWARF of the build at hand; none is written down here.
+"""What the hypervisor's ELF knows of its own memory: symbols, and where the fields of its structures are.
+All offsets come from the DWARF of the build at hand; none is written down here.
 
 This module does I/O: it reads an ELF file. Errors are ElfError with one clear line.
 """
 from __future__ import annotations
 
 from bisect import bisect_right
-from io import BytesIO
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
@@ -35,8 +34,7 @@ class Debug:
         self.symbols: dict[str, int] = {}
         try:
             with open(path, "rb") as stream:
-                self._elf: Any = ELFFile(BytesIO(stream.read()))
-            self._read(path)
+                self._read(path, ELFFile(stream))
         except OSError as error:
             raise ElfError(f"{path}: {error.strerror or error}") from None
         except ElfError:
@@ -44,21 +42,20 @@ class Debug:
         except Exception as error:      # pyelftools raises whatever broken DWARF leads it to
             raise ElfError(f"{path}: its debug information cannot be read ({type(error).__name__})") from None
 
-    def _read(self, path: str) -> None:
-        table = self._elf.get_section_by_name(".symtab")
-        if table is None or not self._elf.has_dwarf_info():
+    def _read(self, path: str, elf: Any) -> None:
+        table = elf.get_section_by_name(".symtab")
+        if table is None or not elf.has_dwarf_info():
             raise ElfError(f"{path} was stripped: without debug information no CPU states are shown")
-        functions = []
+        code = []
         for symbol in table.iter_symbols():
             kind = symbol["st_info"]["type"]
             if symbol["st_shndx"] == "SHN_UNDEF" or kind in ("STT_FILE", "STT_SECTION"):
                 continue
             self.symbols.setdefault(symbol.name, symbol["st_value"])
-            if symbol.name not in BOUNDS:
-                functions.append((symbol["st_value"], symbol.name))
-        self._functions = sorted(functions)
-        self._dwarf = self._elf.get_dwarf_info()
-        for unit in self._dwarf.iter_CUs():
+            if symbol.name not in BOUNDS and kind in ("STT_FUNC", "STT_NOTYPE"):
+                code.append((int(symbol["st_value"]), kind == "STT_FUNC"))
+        self._code = sorted(code)
+        for unit in elf.get_dwarf_info().iter_CUs():
             top = unit.get_top_DIE()
             if top.get_full_path().endswith(UNIT):
                 self._unit(top)
@@ -82,34 +79,10 @@ class Debug:
         start, end = [self.symbols.get(name, 0) for name in BOUNDS]
         return start <= address < end
 
-    def place(self, address: int) -> str:
-        """The address with its function, offset and line, as far as they are known."""
-        at = bisect_right(self._functions, (address, "\xff")) - 1
-        if at < 0 or not self.in_code(address):
-            return f"{address:#x}"
-        start, name = self._functions[at]
-        try:
-            line = self._line(address)
-        except Exception:               # the lines are a comfort; broken ones must not cost the report
-            line = None
-        return f"{name}+{address - start:#x}" + (f" ({line})" if line else "")
-
-    def _line(self, address: int) -> Optional[str]:
-        offset = self._dwarf.get_aranges().cu_offset_at_addr(address)
-        if offset is None:
-            return None
-        program = self._dwarf.line_program_for_CU(self._dwarf.get_CU_at(offset))
-        last = None
-        for entry in program.get_entries():
-            state = entry.state
-            if state is None:
-                continue
-            if last is not None and last.address <= address < state.address:
-                file = program["file_entry"][last.file - (program["version"] < 5)]
-                folder = program["include_directory"][file.dir_index].decode() + "/" if file.dir_index else ""
-                return f"{folder}{file.name.decode()}:{last.line}"
-            last = None if state.end_sequence else state
-        return None
+    def frameless(self, address: int) -> bool:
+        """Is this a routine of assembly? They keep no frame; those that wait keep nothing on the stack."""
+        at = bisect_right(self._code, (address, True)) - 1
+        return at >= 0 and not self._code[at][1]
 
 
 def _name(die: Any) -> str:

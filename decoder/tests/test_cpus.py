@@ -88,7 +88,9 @@ def pieces(elf: Path) -> list[tuple[int, bytes]]:
 
 
 def dump(where: Path, elf: Path, symbols: dict[str, int]) -> Path:
-    """CPU 2 is in the hypervisor: in waiting(), called by _start; the others are elsewhere."""
+    """CPU 2 is in the hypervisor's waiting(), called by _start; CPU 1 in assembly without a frame, called
+    from there, too; the others are elsewhere.
+    """
     memory = pieces(elf)
     frame = symbols["stack"]
     base, data = next((at, data) for at, data in memory if at <= frame < at + len(data))
@@ -99,7 +101,9 @@ def dump(where: Path, elf: Path, symbols: dict[str, int]) -> Path:
     boot.ring(0).text(70_000_000, "the newest record")
     memory.append((AT, bytes(rings.area([Boot(0), boot], 1))))
     size = Debug(str(elf)).structs["cpu"][0]
-    saved = [(0xffff0000, 0, 0, 0), (symbols["waiting"] + 4, 0, frame, symbols["cpus"] + 2 * size)]
+    cpus = symbols["cpus"]
+    saved = [(0xffff0000, 0, 0, 0), (symbols["after"], frame + 8, 1, cpus + size),
+             (symbols["waiting"] + 4, 0, frame, cpus + 2 * size)]
     path = where / "vm.core"
     path.write_bytes(rings.core(memory, saved))
     return path
@@ -114,11 +118,13 @@ EXPECTED = """\
 -- cpu1:   request 7, parked 7, rung 0, nmi_seen 0, guest_nmi 0, guest_init 0, guest_sipi 0
 -- cpu1:   waits for cpu0
 -- cpu1:   guest rip 0x0 at its last exit
+-- cpu1:   at after+0x0
+-- cpu1:   from _start+0x5
 -- cpu2: apic 4, running, phase guest since 0.010000, for 0.060000 s at least
 -- cpu2:   request 7, parked 6, rung 1, nmi_seen 3, guest_nmi 0, guest_init 0, guest_sipi 0
 -- cpu2:   guest rip 0x1234 at its last exit, last NMI in the host at waiting+0x0 (core/quiesce.c:LINE)
 -- cpu2:   at waiting+0x4 (core/quiesce.c:LINE)
--- cpu2:   from _start+0x4
+-- cpu2:   from _start+0x5
 -- cpu3: apic 6, wait sipi, phase wait sipi
 -- cpu3:   request 0, parked 0, rung 0, nmi_seen 0, guest_nmi 0, guest_init 0, guest_sipi 0x199
 -- cpu3:   guest rip 0x0 at its last exit
@@ -160,6 +166,18 @@ def test_why_there_are_no_states(damage: str, why: str, tmp_path: Path,
     assert main(["--elf", str(elf), str(core)]) == 0
     notes = [line for line in capsys.readouterr().out.splitlines() if "CPU states" in line]
     assert len(notes) == 1 and why in notes[0], notes
+
+
+def test_any_damage_to_the_elf_gives_states_or_a_line(tmp_path: Path,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    elf = make(tmp_path / "elf", 8)
+    core = dump(tmp_path, elf, Debug(str(elf)).symbols)
+    data = elf.read_bytes()
+    damaged = tmp_path / "damaged.elf"
+    for at in range(0, len(data), max(1, len(data) // 60)):
+        damaged.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1:])
+        assert main(["--elf", str(damaged), str(core)]) in (0, 2)
+    capsys.readouterr()
 
 
 def test_gdb_reads_a_dead_machine(tmp_path: Path) -> None:
