@@ -6,9 +6,11 @@ import json
 import sys
 from typing import Optional, Sequence
 
+from .. import app
 from ..codes import BRAID, NIBBLE, TEXT, TRIPLE, is_log, recognise
 from ..detect import detect
-from ..elf import ElfError, Finder
+from ..elf import Finder
+from ..source import SourceError
 from .batch import Batch
 from .capture import SURE, Capture, damaged, settle
 from .inputs import Inputs, Item
@@ -19,7 +21,7 @@ from .table import Row, TableError, change, load, merged_first, rows_of, save
 from .text import Text, is_verdict, read
 from .unbraid import unbraid
 
-OK, NEW, NOTHING = 0, 1, 2
+OK, NEW = 0, 1
 ABOUT = "Sorts captures by how they ended (pass, hang, panic, reset, damaged) and what they say last."
 EXAMPLES = """\
 examples:
@@ -29,7 +31,8 @@ examples:
   python3 -m decoder triage one.raw --why                   each capture with the reasons
 
 captures: Braid's own, plain text of the older system, the nibble code, the three-symbol code; told apart by
-themselves. In directories and archives README*, *.md, *.json and what is no log are passed over.
+themselves. In directories and archives README*, *.md, *.json, *.elf, *.iso and text that is no
+log are passed over.
 
 exit status: 0 sorted; 1 sorted, and a failure appeared that --previous has not; 2 nothing could be sorted
 """
@@ -37,23 +40,11 @@ exit status: 0 sorted; 1 sorted, and a failure appeared that --previous has not;
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs triage; returns its exit status. Users never see a traceback."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except (ElfError, TableError) as error:
-        return _say(str(error))
-    except json.JSONDecodeError:
-        return _say(f"{options.previous}: not a table that --save wrote")
-    except BrokenPipeError:
-        sys.stderr.close()
-        return OK
-    except OSError as error:
-        return _say(f"{error.filename or 'output'}: {error.strerror or error}")
+    return app.guarded(_run, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 -m decoder triage", description=ABOUT, epilog=EXAMPLES,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = app.parser("triage", ABOUT, EXAMPLES)
     parser.add_argument("path", nargs="+", metavar="PATH", help="capture, directory, or tar archive")
     parser.add_argument("--previous", metavar="FILE", help="compare with an earlier batch's table")
     parser.add_argument("--save", metavar="FILE", help="keep the table for a later --previous")
@@ -66,21 +57,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    previous: Previous = {}
-    if options.previous:
-        with open(options.previous, encoding="utf-8") as file:
-            previous = load(json.load(file))
+    previous = _previous(options.previous) if options.previous else {}
     inputs = Inputs(options.path)
     finder = Finder(options.elf)
     captures, skipped = sort(inputs, finder)
     if finder.refused:
-        _say(finder.refused)
+        app.say(finder.refused)
     for problem in inputs.problems:
-        _say(problem)
+        app.say(problem)
     if skipped:
-        _say(f"passed over, no logs: {', '.join(skipped[:5])}{' and more' if len(skipped) > 5 else ''}")
+        app.say(f"passed over, no logs: {', '.join(skipped[:5])}{' and more' if len(skipped) > 5 else ''}")
     if not captures:
-        return _say("no capture to sort")
+        raise SourceError("no capture to sort")
     rows = rows_of(captures)
     for row in rows:
         merged_first(row, previous.get(row.key))
@@ -91,8 +79,17 @@ def _run(options: argparse.Namespace) -> int:
             json.dump(save(rows), file, indent=1)
             file.write("\n")
     for row in new:
-        _say(f"new: {row.outcome}, {row.signature}")
+        app.say(f"new: {row.outcome}, {row.signature}")
     return NEW if new else OK
+
+
+def _previous(path: str) -> Previous:
+    with open(path, encoding="utf-8") as file:
+        try:
+            return load(json.load(file))
+        except (ValueError, TableError) as error:
+            why = str(error) if isinstance(error, TableError) else "not a table that --save wrote"
+            raise SourceError(f"{path}: {why}") from None
 
 
 def _print(options: argparse.Namespace, rows: list[Row], captures: list[Capture],
@@ -105,7 +102,7 @@ def _print(options: argparse.Namespace, rows: list[Row], captures: list[Capture]
         show(rows, previous, bool(options.previous), sys.stdout.isatty())
     sys.stdout.flush()
     for line in notes(rows, captures, previous):
-        _say(line)
+        app.say(line)
 
 
 def sort(inputs: Inputs, finder: Finder) -> tuple[list[Capture], list[str]]:
@@ -155,8 +152,3 @@ def _coded(capture: Capture, item: Item, kind: str, texts: list[tuple[Capture, T
         damaged(capture, f"{slips} times bytes are missing or foreign, in {len(item.data)}", SURE)
     else:
         texts.append((capture, read(text, cut)))
-
-
-def _say(text: str) -> int:
-    print(f"decoder: {text}", file=sys.stderr)
-    return NOTHING

@@ -90,7 +90,7 @@ def _is_archive(path: str) -> bool:
 
 def is_document(name: str) -> bool:
     """Nobody names a capture so: what lies beside captures to describe them."""
-    return name.startswith((".", "README")) or name.endswith((".md", ".json"))
+    return name.startswith((".", "README")) or name.endswith((".md", ".json", ".elf", ".iso"))
 
 
 def _reason(error: BaseException) -> str:
