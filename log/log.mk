@@ -10,17 +10,24 @@ LOG_CC     := $(CC) -std=c17 -g -O2 $(WARN) -D_GNU_SOURCE -I. -Ilog/host -I$(LOG
 LOG_LINK   := -no-pie -Wl,-T,log/host/host.ld
 LOG_PROGS  := $(addprefix $(LOG_OUT)/,unit storm storm-tsan)
 
-CHECKS += log-test
+CHECKS += log-test log-explore
 LINTS  += log-lint
-.PHONY: log-test log-lint log-generate
+.PHONY: log-test log-explore log-lint log-generate
 log-test: $(LOG_PROGS) ## the log: unit tests, storms of CPUs and NMIs, vectors
 	@log/test/run.sh $(LOG_OUT)/unit "$(LOG_OUT)/storm 1500" "$(LOG_OUT)/storm-tsan 300" \
 	    "log/test/freestanding.sh $(CC) $(LOG_OUT)/freestanding $(LOG_SRC)" \
 	    "log/test/fresh.sh $(PYTHON)"
 
+log-explore: $(LOG_OUT)/explore/explore ## the log: interleavings of 2 to 4 contexts, and mutants that it must catch
+	@CC=$(CC) log/test/run.sh $< "log/explorer/mutants.sh $(LOG_OUT)/mutants"
+
+$(LOG_OUT)/explore/explore: $(wildcard log/*.[ch] log/explorer/*.[ch]) log/test/decode.c log/explorer/build.sh
+	@rm -rf $(@D)
+	CC=$(CC) log/explorer/build.sh $(@D)
+
 # clang-format for C; flake8, mypy and shellcheck run over the whole tree.
 log-lint:
-	clang-format --dry-run -Werror log/*.[ch] log/host/*.h log/test/*.[ch]
+	clang-format --dry-run -Werror log/*.[ch] log/host/*.h log/test/*.[ch] log/explorer/*.[ch] log/bench/*.[ch]
 
 log-generate: ## make decoder/wire.py from log/wire.h, and log/vectors.json
 	$(PYTHON) log/gen_wire.py >decoder/wire.py

@@ -274,6 +274,6 @@ void test_wire_cost_of_a_line(void)
         log_info("PAL entered");
     }
     machine_settle();
-    CHECK(log_totals().wire_bytes <= 400 * 18, "%u bytes for 400 lines", (unsigned)log_totals().wire_bytes);
+    CHECK(log_totals().wire_bytes <= 400 * 16, "%u bytes for 400 lines", (unsigned)log_totals().wire_bytes);
     CHECK_EQ(log_totals().wire_bytes, machine.sent_size);
 }
