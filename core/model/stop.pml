@@ -8,7 +8,7 @@
  * judge). Every step is one access to a shared word (d_step: with what only its own CPU or the ghosts see).
  * Nothing polls: a wait is a guard. So what would hang ends where nothing moves, and the judge says what it is.
  */
-#include "scenario.h"
+#include "scenario.pml"
 
 /* What a physical NMI finds. HOST: GIF = 1, taken at once. CLOSED: GIF = 0, held. GUEST: exits.
  * HANDLER: blocked until the handler's IRET. */
@@ -44,7 +44,7 @@ short owed[CPUS];   /* outside NMIs sent - NMIs merged in the latch - NMIs taken
 byte rerung[CPUS];  /* calls of doorbell_ring_again */
 bit judging, injected[CPUS];
 
-#include "variants.h"
+#include "variants.pml"
 
 /* ---- The latch; doorbell.c ---- */
 
