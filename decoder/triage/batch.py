@@ -9,7 +9,7 @@ The place between those last lines and the beginning is where a run rests: one t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Iterable, Optional
+from typing import Iterable
 
 from .text import AFTER, Text
 
@@ -58,14 +58,12 @@ class Batch:
     def knows_rest(self) -> bool:
         return bool(self.rests) or any(count > 1 for count in self.verdicts.values())
 
-    def rounds(self, text: Text) -> Optional[int]:
-        """Rounds that began in this capture; None if it is not known what a round is."""
+    def rounds(self, text: Text) -> int:
+        """Rounds that began in this capture; if it is not known what a round is, how many there may be."""
+        counts = Counter(spine(text))
         beginnings: set[str] = set()
         beginnings.update(*self.rests.values())
-        if not beginnings:
-            return None
-        counts = Counter(spine(text))
-        return max(counts[form] for form in beginnings)
+        return max([counts[form] for form in beginnings or counts], default=0)
 
     def usual_head(self, text: Text) -> bool:
         """Does it begin as most captures do? True where there are too few to tell."""

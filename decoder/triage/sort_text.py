@@ -12,7 +12,7 @@ from typing import Optional
 
 from . import ending
 from .batch import Batch
-from .capture import DAMAGED, HANG, LIKELY, PANIC, PASS, RESET, SURE, Capture, damaged
+from .capture import DAMAGED, HANG, LIKELY, PANIC, PASS, RESET, SURE, UNSURE, Capture, damaged
 from .text import Line, Text
 
 WINDOW = 16         # the last lines in which a panic is looked for
@@ -36,7 +36,7 @@ def sort_text(capture: Capture, text: Text, batch: Batch) -> None:
         capture.signature = panic.form if panic else ending.place(text, batch).name
     elif panic is not None:
         _sort_panic(capture, text, panic, batch)
-    elif rounds is not None and text.claimed > rounds:
+    elif text.claimed > rounds:
         damaged(capture, f"the end is missing: {text.claimed} rounds claimed, {rounds} shown", SURE)
     else:
         _sort_end(capture, text, batch)
@@ -92,12 +92,7 @@ def _sort_end(capture: Capture, text: Text, batch: Batch) -> None:
     capture.outcome, capture.sureness, capture.signature = HANG, LIKELY, place.name
     capture.words = place.words[0].raw.strip() if place.words else ""
     if ending.within_work(place, batch):
-        if text.verdict == "pass":
-            damaged(capture, "the end is missing: its harness says pass, and it ends within a line", LIKELY)
-        else:
-            capture.signature += " -> (within the next line)"
-            capture.unsure(f"it ends within a line of work, {place.words[-1].raw.strip()[:40]!r}: cut short, "
-                           "or stopped while writing")
+        _sort_cut(capture, text, place)
     elif place.words:
         _judge_words(capture, place, batch)
     elif text.verdict == "pass":
@@ -115,6 +110,20 @@ def _sort_end(capture: Capture, text: Text, batch: Batch) -> None:
             capture.unsure("its last line always announced this panic, which is missing here")
         else:
             capture.silent = True
+
+
+def _sort_cut(capture: Capture, text: Text, place: ending.Place) -> None:
+    """It ends within a line of work: cut short, or stopped while it wrote. A harness that saw it fail in the
+    very round that the log shows last speaks for the second, since a cut may be in any round.
+    """
+    if text.verdict == "pass":
+        damaged(capture, "the end is missing: its harness says pass, and it ends within a line", LIKELY)
+    elif text.verdict == "fail" and text.claimed > 0:
+        capture.signature += " -> (within the next line)"
+        capture.unsure("it ends within a line of work: stopped while it wrote, or cut short")
+    else:
+        capture.variant = place.form
+        damaged(capture, "it ends within a line of work: cut short, or stopped while it wrote", UNSURE)
 
 
 def _judge_words(capture: Capture, place: ending.Place, batch: Batch) -> None:
