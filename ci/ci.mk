@@ -15,7 +15,7 @@ $(BUILD)/deps.stamp: ci/packages ci/deps.sh ci/apt.sh
 $(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
 	ci/kernel.sh $@
 
-.PHONY: deps demo run test check machine-test reset-test uart-test bench lint iso images
+.PHONY: deps demo run test check machine-test reset-test gdb-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
@@ -50,6 +50,9 @@ uart-test: images ## the UART driver on Bochs, which loses what is overrun; with
 
 reset-test: images ## reset the machine in mid-flight in each way, and get the boot before's records back
 	@BUILD=$(BUILD) $(PYTHON) -m ci.reset_test $(ONLY)
+
+gdb-test: images ## gdb reads the rings and CPUs of a machine at work, which then goes on
+	@BUILD=$(BUILD) $(PYTHON) -m ci.gdb_test
 
 bench: deps ## guest boot under Braid over bare, PAIRS=5, for 1 and 4 CPUs; build/bench.json
 	$(AFTER_DEPS) images
