@@ -16,7 +16,8 @@ from .memory import Memory, Registers
 DEPTH = 16                  # of a backtrace
 BUILD_ID_AT = 16            # behind the note's header and its name "GNU"
 MAX_CPUS = 32
-WORDS = ("request", "parked", "rung", "nmi_seen", "guest_nmi", "guest_init", "guest_sipi")
+WORDS = ("request", "parked", "rung", "nmi_seen")
+GUEST = "guest_"            # what is due to the guest: words that come and go between builds
 
 
 @dataclass
@@ -96,7 +97,8 @@ def machine(memory: Memory, path: str, build: bytes, khz: int, saved: Sequence[R
         cpu = CpuState(index, ticks=since, seconds=seconds(since, khz), apic_id=get(index, "apic_id"))
         cpu.state = _short(states, get(index, "state"))
         cpu.phase = _short(phases, get(index, "phase"))
-        cpu.words = {name: get(index, name) for name in WORDS}
+        words = WORDS + tuple(name for name in fields if name.startswith(GUEST))
+        cpu.words = {name: get(index, name) for name in words}
         cpu.guest_rip = get(index, "vcpu.rip")
         cpu.last_nmi = places.name(get(index, "sampled_rip")) if cpu.words["nmi_seen"] else ""
         mine = [one for one in saved if one.gs_base == base + index * size]
@@ -162,7 +164,7 @@ def report(out: Machine, khz: int, newest: int) -> Iterator[Note]:
 
 
 def _details(cpu: CpuState) -> Iterable[str]:
-    yield ", ".join(f"{name} {value:#x}" if name == "guest_sipi" and value else f"{name} {value}"
+    yield ", ".join(f"{name} {value:#x}" if name.startswith(GUEST) else f"{name} {value}"
                     for name, value in cpu.words.items())
     if cpu.waits_for:
         yield "waits for " + ", ".join(f"cpu{c}" for c in cpu.waits_for)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from decoder.postmortem import main
-from decoder.postmortem.debug import Debug
+from decoder.postmortem import cpus, main
+from decoder.postmortem.debug import BOUNDS, Debug
 
 from . import rings
 from .encode import BUILD
@@ -30,7 +30,7 @@ struct vcpu { uint64_t gpr[16]; uint64_t rip; };
 struct cpu {
     char padding[PADDING];
     uint32_t apic_id, index;
-    _Atomic uint32_t guest_sipi, guest_init, guest_nmi, nmi_seen, rung;
+    _Atomic uint32_t guest_start, guest_nmi, nmi_seen, rung;
     _Atomic uint64_t sampled_rip, parked, request, phase_since;
     struct vcpu vcpu;
     _Atomic uint32_t state, phase;
@@ -49,7 +49,7 @@ struct cpu cpus[32] = {
     {.apic_id = 4, .state = CPU_RUNNING, .phase = PHASE_GUEST, .phase_since = 10 * MS,
      .parked = 6, .request = 7, .rung = 1, .nmi_seen = 3, .sampled_rip = (uint64_t)waiting,
      .vcpu = {.rip = 0x1234}},
-    {.apic_id = 6, .state = CPU_WAIT_SIPI, .phase = PHASE_WAIT_SIPI, .guest_sipi = 0x199},
+    {.apic_id = 6, .state = CPU_WAIT_SIPI, .phase = PHASE_WAIT_SIPI, .guest_start = 0x199},
 };
 enum cpu_state state_of(enum cpu_phase phase) { return phase == PHASE_BOOT ? CPU_ABSENT : CPU_RUNNING; }
 int waiting(void)
@@ -101,9 +101,9 @@ def dump(where: Path, elf: Path, symbols: dict[str, int]) -> Path:
     boot.ring(0).text(70_000_000, "the newest record")
     memory.append((AT, bytes(rings.area([Boot(0), boot], 1))))
     size = Debug(str(elf)).structs["cpu"][0]
-    cpus = symbols["cpus"]
-    saved = [(0xffff0000, 0, 0, 0), (symbols["after"], frame + 8, 1, cpus + size),
-             (symbols["waiting"] + 4, 0, frame, cpus + 2 * size)]
+    table = symbols["cpus"]
+    saved = [(0xffff0000, 0, 0, 0), (symbols["after"], frame + 8, 1, table + size),
+             (symbols["waiting"] + 4, 0, frame, table + 2 * size)]
     path = where / "vm.core"
     path.write_bytes(rings.core(memory, saved))
     return path
@@ -111,22 +111,22 @@ def dump(where: Path, elf: Path, symbols: dict[str, int]) -> Path:
 
 EXPECTED = """\
 -- cpu0: apic 0, running, phase quiescing since 0.050000, for 0.020000 s at least
--- cpu0:   request 0, parked 6, rung 0, nmi_seen 0, guest_nmi 0, guest_init 0, guest_sipi 0
+-- cpu0:   request 0, parked 6, rung 0, nmi_seen 0, guest_start 0x0, guest_nmi 0x0
 -- cpu0:   waits for cpu2
 -- cpu0:   guest rip 0x0 at its last exit
 -- cpu1: apic 2, running, phase parked since 0.060000, for 0.010000 s at least
--- cpu1:   request 7, parked 7, rung 0, nmi_seen 0, guest_nmi 0, guest_init 0, guest_sipi 0
+-- cpu1:   request 7, parked 7, rung 0, nmi_seen 0, guest_start 0x0, guest_nmi 0x0
 -- cpu1:   waits for cpu0
 -- cpu1:   guest rip 0x0 at its last exit
 -- cpu1:   at after+0x0
 -- cpu1:   from _start+0x5
 -- cpu2: apic 4, running, phase guest since 0.010000, for 0.060000 s at least
--- cpu2:   request 7, parked 6, rung 1, nmi_seen 3, guest_nmi 0, guest_init 0, guest_sipi 0
+-- cpu2:   request 7, parked 6, rung 1, nmi_seen 3, guest_start 0x0, guest_nmi 0x0
 -- cpu2:   guest rip 0x1234 at its last exit, last NMI in the host at waiting+0x0 (core/quiesce.c:LINE)
 -- cpu2:   at waiting+0x4 (core/quiesce.c:LINE)
 -- cpu2:   from _start+0x5
 -- cpu3: apic 6, wait sipi, phase wait sipi
--- cpu3:   request 0, parked 0, rung 0, nmi_seen 0, guest_nmi 0, guest_init 0, guest_sipi 0x199
+-- cpu3:   request 0, parked 0, rung 0, nmi_seen 0, guest_start 0x199, guest_nmi 0x0
 -- cpu3:   guest rip 0x0 at its last exit
 -- quiesce 7: cpu0 holds the machine or wants to; not parked: cpu2; cpu1 goes next
 -- panic of cpu3
@@ -197,3 +197,16 @@ def test_gdb_reads_a_dead_machine(tmp_path: Path) -> None:
     assert "cpu1: apic 2, running, phase parked" in out and "quiesce 7: cpu0" in out
     assert "cpu2:   at waiting+0x4" in out
     assert "no boot before this one" in err and "CPUs are 0 to 2" in err and "Traceback" not in err
+
+
+def test_the_hypervisor_has_the_names_that_are_read() -> None:
+    path = Path(__file__).resolve().parents[2] / "build/braid.elf"
+    if not path.exists():
+        pytest.skip("build/braid.elf is not made")
+    debug = Debug(str(path))
+    wanted = cpus.WORDS + ("apic_id", "phase", "phase_since", "state", "sampled_rip", "vcpu.rip")
+    assert [name for name in wanted if name not in debug.structs["cpu"][1]] == []
+    assert "CPU_RUNNING" in debug.enums["cpu_state"].values()
+    assert {"PHASE_PARKED", "PHASE_QUIESCING"} <= set(debug.enums["cpu_phase"].values())
+    names = ("owner", "next", "released", "panic_word", "cpu_count", "cpus", "build_id_note", *BOUNDS)
+    assert [name for name in names if name not in debug.symbols] == []
