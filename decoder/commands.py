@@ -12,6 +12,9 @@ DEFAULT = "decode"
 COMMANDS = {    # name -> (module, what it is for)
     "decode": ("decoder.cli", "take a finished capture apart (what runs if no command is named)"),
     "follow": ("decoder.follow", "watch a live port; comes back when the port does, keeps the raw bytes"),
+    "trace": ("decoder.trace", "Chrome's JSON trace, which ui.perfetto.dev opens"),
+    "html": ("decoder.html", "a timeline in one HTML file, for any browser, without a network"),
+    "lnav": ("decoder.lnav", "a format file for lnav"),
     "postmortem": ("decoder.postmortem", "read the rings that a dead machine left in its memory"),
     "triage": ("decoder.triage", "sort many captures by how they ended"),
 }

@@ -1,0 +1,174 @@
+"""The exports: what the capture holds stands in them, at its place; the page draws it in a real browser."""
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from decoder import Decoder
+from decoder.formats import Site
+from decoder.html import HtmlOutput
+from decoder.lnav import FORMAT, SAMPLES
+from decoder.spans import Arrow, Span, Spans
+from decoder.trace import TraceOutput
+
+from . import encode
+from .encode import Cpu
+from .stream import AnyBuild, Stream
+from .test_cli import capture, decode
+
+FORMATS = ["", "PAL %u called", "PAL %u returned 0x%lx", "quiesce %lu begins", "quiesce %lu: parked",
+           "quiesce %lu ends", "quiesce %lu: waiting %lu ms for cpu%u, took the NMI",
+           "PAL %u killed, %u so far", "</script><!-- %s"]
+TYPES = ["", "2", "24", "4", "4", "4", "442", "22", "6"]
+SITES = [Site(format, "f.c", "fun", 1, 2, bytes(map(int, types))) for format, types in zip(FORMATS, TYPES)]
+CPUS = [Cpu(2, lane) for lane in range(4)]
+SECOND = 2445000 * 1000 / (1 << 13)
+
+
+def lookup(ident: int) -> Optional[Site]:
+    return SITES[ident] if 0 < ident < len(SITES) else None
+
+
+def story() -> bytes:
+    """A PAL's call, a quiesce of three CPUs, one that waits, a PAL that is killed, one that never returns."""
+    cpus = [Cpu(2, lane) for lane in range(4)]
+    wire = encode.banner(2, 4)
+
+    def say(at: float, lane: int, ident: int, *args: Any) -> None:
+        nonlocal wire
+        time = int(at * SECOND) + 1000
+        pairs = [("t" if isinstance(arg, str) else "u", arg) for arg in args]
+        wire += b"".join(cpus[lane].records(0, time, [encode.record(ident, time, *pairs)]))
+
+    say(0.0, 0, 1, 7)
+    say(0.5, 0, 2, 7, 1)
+    say(1.0, 1, 3, 42)
+    say(1.1, 2, 4, 42)
+    say(1.2, 3, 6, 42, 2000, 0)
+    say(1.3, 0, 4, 42)
+    say(1.5, 1, 5, 42)
+    say(2.0, 3, 1, 9)
+    say(2.25, 2, 7, 9, 1)
+    say(2.5, 1, 8, "it's <b>text</b>")
+    say(3.0, 1, 1, 3)
+    say(4.0, 0, 8, "end")
+    return wire
+
+
+def export(kind: Any, wire: bytes, sites: Any = lookup) -> str:
+    stream = io.StringIO()
+    output = kind(stream)
+    reader = Decoder(AnyBuild(sites))
+    output.write(reader.feed(wire))
+    output.write(reader.finish())
+    output.close()
+    return stream.getvalue()
+
+
+def test_spans_and_arrows() -> None:
+    reader = Decoder(AnyBuild(lookup))
+    spans = Spans()
+    found = [item for event in reader.feed(story()) for item in spans.take(event)]
+    found += spans.finish()
+    got = [(s.lane, s.name, round(s.begin, 2), round(s.end, 2), s.open) for s in found if isinstance(s, Span)]
+    assert sorted(got) == [
+        (0, "PAL 7", 0.0, 0.5, False),
+        (0, "quiesce 42 parked", 1.3, 1.5, False),
+        (1, "PAL 3", 3.0, 4.0, True),
+        (1, "quiesce 42", 1.0, 1.5, False),
+        (2, "quiesce 42 parked", 1.1, 1.5, False),
+        (3, "PAL 9", 2.0, 2.25, False)]
+    arrows = [(a.lane, a.to_lane, round(a.at, 2), round(a.to_at, 2)) for a in found if isinstance(a, Arrow)]
+    assert sorted(arrows) == [(1, 0, 1.0, 1.3), (1, 2, 1.0, 1.1), (3, 0, 1.2, 1.2)]
+
+
+def test_trace() -> None:
+    items = json.loads(export(TraceOutput, b"SeaBIOS\r\n" + story()))["traceEvents"]
+    names = {i["args"]["name"]: i["tid"] for i in items if i["name"] == "thread_name"}
+    assert set(names) == {"foreign", "cpu0", "cpu1", "cpu2", "cpu3"}
+    instants = [i for i in items if i["ph"] == "i" and i["pid"] == 1]
+    assert len(instants) == 12 and all(i["s"] == "t" for i in instants)
+    called = next(i for i in instants if i["name"] == "PAL 9 called")
+    assert called["tid"] == names["cpu3"] and abs(called["ts"] - 2e6) < 10
+    assert called["args"]["function"] == "fun" and called["cat"] == "info"
+    slices = {i["name"]: i for i in items if i["ph"] == "X" and i["cat"] == "span"}
+    assert abs(slices["PAL 7"]["dur"] - 5e5) < 10 and slices["PAL 3"]["args"]["open"]
+    starts, ends = ([i for i in items if i["ph"] == phase] for phase in "sf")
+    assert len(starts) == 3 and [i["id"] for i in starts] == [i["id"] for i in ends]
+    for end in starts + ends:       # each end of an arrow lies on a slice
+        assert [i for i in items if i["ph"] == "X" and i["tid"] == end["tid"] and i["ts"] == end["ts"]]
+
+
+def test_losses_stand_on_the_track_of_their_cpu() -> None:
+    items = json.loads(export(TraceOutput, capture()))["traceEvents"]
+    loss = [i for i in items if i.get("cat") == "loss"]
+    assert [(i["tid"], i["args"]["count"]) for i in loss] == [(9, 1)]
+
+
+def page_data(page: str) -> Any:
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)
+    assert found
+    return json.loads(found[1])
+
+
+def test_page_holds_everything_and_needs_nothing() -> None:
+    page = export(HtmlOutput, story())
+    data = page_data(page)
+    assert data["tracks"] == ["cpu0", "cpu1", "cpu2", "cpu3", "others"]
+    assert len(data["events"]) == 13 and len(data["spans"]) == 6 and len(data["arrows"]) == 3
+    assert any(event[3] == "fun: </script><!-- it's <b>text</b>" for event in data["events"])
+    assert [event[0] for event in data["events"]] == sorted(event[0] for event in data["events"])
+    assert page.count("<script") == 2 and page.count("</script>") == 2
+    assert not re.search(r'(src|href)\s*=|https?:|@import|url\(|fetch\(|XMLHttp', page)
+
+
+def test_page_in_a_browser(tmp_path: Path) -> None:
+    """Thousands of records: drawn within a frame's time, and not an empty picture."""
+    browser = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
+    if browser is None:
+        pytest.skip("no chromium to open the page with")
+    path, picture = tmp_path / "timeline.html", tmp_path / "timeline.png"
+    wire = encode.banner(2, 4) + Stream(2, lookup).wire(5000)
+    path.write_text(export(HtmlOutput, wire), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,700",
+             f"--user-data-dir={tmp_path / 'profile'}"]
+    run = {"capture_output": True, "text": True, "timeout": 40, "env": {**os.environ, "HOME": str(tmp_path)}}
+    done = subprocess.run([browser, *flags, f"--screenshot={picture}", "--dump-dom", path.as_uri()],
+                          **run)    # type: ignore[call-overload]
+    events = re.search(r'data-events="(\d+)"', done.stdout)
+    frame = re.search(r'data-frame="([\d.]+)"', done.stdout)
+    assert events and int(events[1]) == 5001, done.stderr[-500:]
+    assert frame and float(frame[1]) < 100.0, "milliseconds a frame, on a busy machine without a GPU"
+    if not picture.exists():        # some versions do one of the two only
+        subprocess.run([browser, *flags, f"--screenshot={picture}", path.as_uri()], **run)  # type: ignore
+    assert picture.stat().st_size > 20_000
+
+
+def test_lnav_format_fits_the_lines() -> None:
+    line: Any = FORMAT["braid"]
+    pattern = re.compile(line["regex"]["line"]["pattern"].replace("(?<", "(?P<"))
+    found = [pattern.match(sample) for sample in SAMPLES]
+    assert [m and (m["cpu"], m["context"], m["level"], m["function"]) for m in found] == [
+        ("2", None, "I", "scode_register"), ("12", "NMI", "W", "doorbell"), ("2", None, "--", None)]
+    shown = decode("-", feed=capture())[1].splitlines()
+    assert sum(bool(pattern.match(one)) for one in shown) == 12
+
+
+def test_commands(tmp_path: Path) -> None:
+    source, target = tmp_path / "capture.bin", tmp_path / "out"
+    source.write_bytes(capture())
+    status, out, err = decode("trace", source, "-o", target)
+    assert status == 0 and out == "" and "11 lines" in err and json.loads(target.read_text())["traceEvents"]
+    assert decode("html", "--cpu", "1", source, "-o", target)[0] == 0
+    assert "cpu1" in page_data(target.read_text())["tracks"]
+    assert "cpu2" not in page_data(target.read_text())["tracks"]
+    assert json.loads(decode("lnav")[1])["braid"]
+    assert "No such file" in decode("trace", tmp_path / "absent")[2]
