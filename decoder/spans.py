@@ -1,7 +1,7 @@
 """What lasts, and what points from one CPU to another, found in the records by their formats:
 
     a PAL's call      "PAL %u called" to "PAL %u returned", "PAL %u ends" or "PAL %u killed"
-    a quiesce         "quiesce %lu begins" to "quiesce %lu ends"; on the others "quiesce %lu: parked", an arrow
+    a quiesce         "quiesce %lu begins" to "quiesce %lu ends"; on others "quiesce %lu: parked", an arrow
     a quiesce waits   "quiesce %lu: waiting %lu ms for cpu%u": an arrow to that CPU
 
 No I/O; the exports draw it. Where a format has changed nothing is found, and the records still stand there.

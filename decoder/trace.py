@@ -94,7 +94,8 @@ class TraceOutput:
             self._tracks.add((self._boot, number))
             name = "foreign" if lane < 0 else f"cpu{lane}" + (f" {CONTEXTS[context]}" if context else "")
             self._emit({"ph": "M", "tid": number, "name": "thread_name", "args": {"name": name}})
-            self._emit({"ph": "M", "tid": number, "name": "thread_sort_index", "args": {"sort_index": number}})
+            self._emit({"ph": "M", "tid": number, "name": "thread_sort_index",
+                        "args": {"sort_index": number}})
         return number
 
     def _emit(self, item: dict[str, Any]) -> None:
