@@ -10,7 +10,6 @@ from . import wire
 
 Arg = Union[int, bytes]
 
-LONG = (1 << wire.SIZE_BITS) - 1     # in a BATCH: more bytes of arguments than its head can say
 SIGNED = (wire.TYPE_S32, wire.TYPE_S64)
 
 
@@ -19,7 +18,7 @@ class Raw(NamedTuple):
 
     id: int
     time: int           # low bits ...
-    bits: int           # ... so many
+    bits: int           # ... so many; 0: units since the record before
     payload: bytes      # the arguments, or for id 0 the level and the text
 
 
@@ -67,17 +66,22 @@ def batch(body: bytes, partial: bool = False) -> Iterator[Raw]:
     """
     at = 0
     while at < len(body):
-        head, at = varint(body, at)
-        size = head & LONG
-        if size == LONG:
+        ident, at = varint(body, at)
+        if at == len(body):
+            raise ValueError("a record without its size")
+        size, time = divmod(body[at], 1 << wire.BATCH_TIME_BITS)
+        bits, at = 0, at + 1
+        if size == wire.BATCH_SIZE:
             size, at = varint(body, at)
-            size += LONG
-        time, end = varint(body, at)
-        bits = 7 * (end - at)
-        at = end + size
-        if at > len(body) and not partial:
+            size += wire.BATCH_SIZE
+        if time == wire.BATCH_TIME:
+            time, end = varint(body, at)
+            bits, at = 7 * (end - at), end
+        end = at + size
+        if end > len(body) and not partial:
             raise ValueError("a batch that ends within a record")
-        yield Raw(head >> wire.SIZE_BITS, time, bits, body[end:at])
+        yield Raw(ident, time, bits, body[at:end])
+        at = end
 
 
 def arguments(payload: bytes, types: bytes) -> tuple[list[Arg], str]:

@@ -27,10 +27,12 @@ class ContextClock:
             self.uncertain = True
 
     def whole(self, low: int, bits: int, hint: Optional[int]) -> Optional[int]:
-        """The smallest time with these low bits that is not below the latest one. Before there is any, the
-        one nearest to `hint`.
+        """The smallest time with these low bits that is not below the latest one; with 0 bits, so many units
+        behind it. Before there is any, the one nearest to `hint`.
         """
         floor = self.latest
+        if not bits:
+            return None if floor is None else floor + low
         if floor is None:
             if hint is None:
                 return None

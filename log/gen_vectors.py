@@ -94,10 +94,11 @@ def record(id_: int, time: bytes, arguments: bytes) -> bytes:
     return varint(id_) + time + arguments
 
 
-def in_batch(id_: int, time: bytes, arguments: bytes) -> bytes:
+def in_batch(id_: int, delta: int, time: bytes, arguments: bytes) -> bytes:
+    """`delta` 0 to 30 is there instead of a time."""
     size = len(arguments)
-    head = varint(id_ * 8 + size) if size < 7 else varint(id_ * 8 + 7) + varint(size - 7)
-    return head + time + arguments
+    return (varint(id_) + bytes([min(size, 7) * 32 + delta]) + (varint(size - 7) if size >= 7 else b"")
+            + (time if delta == 31 else b"") + arguments)
 
 
 def sync(time: int, counters: dict[int, tuple[int, int]], identity: dict[str, Any] | None) -> bytes:
@@ -149,11 +150,11 @@ def body_vectors() -> dict[str, Any]:
         syncs.append({"time": time, "counters": counts, "identity": identity, "body": body})
     free = record(0, truncated(77, 1), text(1, "free text")).hex()
     words = {"time": 77, "level": 1, "text": "free text", "record": free}
-    four = [(1, 1000, 2, b""), (300, 1127, 1, payload(("s32", -5))), (0, 1255, 2, text(0, "at the end"))]
-    four.append((4095, 1255, 1, payload(("u32", U32), ("char", "c"))))
-    body = b"".join(in_batch(id_, truncated(time, size), arguments) for id_, time, size, arguments in four)
-    members = [{"id": id_, "time": time, "time_size": size, "payload": arguments.hex()}
-               for id_, time, size, arguments in four]
+    five = [(1, 1000, 31, 2, b""), (300, 1127, 31, 1, payload(("s32", -5))), (0, 1255, 31, 2, text(0, "at the end"))]
+    five += [(4095, 1255, 0, 0, payload(("u32", U32), ("char", "c"))), (7, 1285, 30, 0, payload(("u64", U64)))]
+    body = b"".join(in_batch(id_, delta, truncated(time, size), arguments)
+                    for id_, time, delta, size, arguments in five)
+    members = [{"id": id_, "time": time, "payload": arguments.hex()} for id_, time, _, _, arguments in five]
     together = {"before": 800, "records": members, "body": body.hex()}
     return {"records": records, "text": words, "batch": together, "syncs": syncs}
 

@@ -183,28 +183,31 @@ static uint64_t time_of(const struct log_slot *slot)
     return slot->tsc >> log_state.shift;
 }
 
-/* What follows the head of a record: the same in RECORD and BATCH. */
-static uint8_t *put_rest(uint8_t *out, const struct log_slot *slot, uint64_t passed)
+static uint8_t *put_arguments(uint8_t *out, const struct log_slot *slot)
 {
-    out = log_put_time(out, time_of(slot), passed);
     for (unsigned i = 0; i < slot->size; i++)
         *out++ = slot->payload[i];
     return out;
 }
 
-static uint8_t *put_in_batch(uint8_t *out, const struct log_slot *slot, uint64_t passed)
+/* A record of a BATCH; `first` of its frame, or `passed` units after the one before. */
+static uint8_t *put_in_batch(uint8_t *out, const struct log_slot *slot, uint64_t passed, bool first)
 {
-    enum { LONG = (1 << LOG_SIZE_BITS) - 1 };
+    const unsigned size = slot->size < LOG_BATCH_SIZE ? slot->size : LOG_BATCH_SIZE;
+    const unsigned delta = !first && passed < LOG_BATCH_TIME ? (unsigned)passed : LOG_BATCH_TIME;
 
-    if (slot->size < LONG)
-        return put_rest(log_put_varint(out, (uint64_t)slot->id << LOG_SIZE_BITS | slot->size), slot, passed);
-    out = log_put_varint(out, (uint64_t)slot->id << LOG_SIZE_BITS | LONG);
-    return put_rest(log_put_varint(out, slot->size - LONG), slot, passed);
+    out = log_put_varint(out, slot->id);
+    *out++ = (uint8_t)(size << LOG_BATCH_TIME_BITS | delta);
+    if (size == LOG_BATCH_SIZE)
+        out = log_put_varint(out, slot->size - LOG_BATCH_SIZE);
+    if (delta == LOG_BATCH_TIME)
+        out = log_put_time(out, time_of(slot), passed);
+    return put_arguments(out, slot);
 }
 
 unsigned log_send_frame(struct log_writer *self, struct log_writer *writer, unsigned max_records)
 {
-    enum { HEAD = 1, CRC = 2, RECORD_MAX = 4 + 10 + LOG_SLOT_PAYLOAD }; /* id and size, time, arguments */
+    enum { HEAD = 1, CRC = 2, RECORD_MAX = 5 + 10 + LOG_SLOT_PAYLOAD }; /* id and size, time, arguments */
     uint8_t frame[LOG_FRAME_MAX + RECORD_MAX];
     uint8_t *end;
     struct log_slot slot, more;
@@ -228,21 +231,23 @@ unsigned log_send_frame(struct log_writer *self, struct log_writer *writer, unsi
     time = time_of(&slot);
     if (!sync_if_due(self, writer, time))
         return 0;
-    end = put_in_batch(frame + HEAD, &slot, passed_since_frame_before(writer, time));
+    end = put_in_batch(frame + HEAD, &slot, passed_since_frame_before(writer, time), true);
     for (next = at; count < max_records; count++) {
         uint8_t *next_end;
 
         if (!next_record(writer, &next, &more, &lost) || lost != 0)
             break;
-        next_end = put_in_batch(end, &more, time_of(&more) - time);
+        next_end = put_in_batch(end, &more, time_of(&more) - time, false);
         if (next_end - frame + CRC > LOG_FRAME_MAX)
             break;
         end = next_end;
         at = next;
         time = time_of(&more);
     }
-    if (count == 1)
-        end = put_rest(log_put_varint(frame + HEAD, slot.id), &slot, passed_since_frame_before(writer, time));
+    if (count == 1) {
+        end = log_put_varint(frame + HEAD, slot.id);
+        end = put_arguments(log_put_time(end, time, passed_since_frame_before(writer, time)), &slot);
+    }
     if (!put_frame(self, writer, count == 1 ? LOG_KIND_RECORD : LOG_KIND_BATCH, frame,
                    (unsigned)(end - frame)))
         return 0;

@@ -10,15 +10,17 @@
 #define LOG_MAX_TAG_BITS   5
 
 /* Frames: header = context << 6 | kind << 4 | sequence. */
-#define LOG_KIND_RECORD 0
-#define LOG_KIND_BATCH  1
-#define LOG_KIND_SYNC   2
-#define LOG_FRAME_MAX   160
-#define LOG_SIZE_BITS   3
-#define LOG_CRC_POLY    0x1021
-#define LOG_CRC_INIT    0xffff
-#define LOG_CRC_FINAL   0xffff
-#define LOG_CRC_CHECK   0xd64e
+#define LOG_KIND_RECORD     0
+#define LOG_KIND_BATCH      1
+#define LOG_KIND_SYNC       2
+#define LOG_FRAME_MAX       160
+#define LOG_BATCH_TIME_BITS 5
+#define LOG_BATCH_TIME      31
+#define LOG_BATCH_SIZE      7
+#define LOG_CRC_POLY        0x1021
+#define LOG_CRC_INIT        0xffff
+#define LOG_CRC_FINAL       0xffff
+#define LOG_CRC_CHECK       0xd64e
 
 /* SYNC. */
 #define LOG_SYNC_IDENTITY  0x01

@@ -67,10 +67,10 @@ def low_bits(time: int, known: int) -> bytes:
 
 def batch(known: int, made: Sequence[Made]) -> bytes:
     out = b""
-    for one in made:
-        size = len(one.payload)
-        out += varint(one.id << 3 | min(size, 7)) + (varint(size - 7) if size >= 7 else b"")
-        out += low_bits(one.time, known) + one.payload
+    for i, one in enumerate(made):
+        size, delta = len(one.payload), min(one.time - known, 31) if i else 31
+        out += varint(one.id) + bytes([min(size, 7) << 5 | delta]) + (varint(size - 7) if size >= 7 else b"")
+        out += (low_bits(one.time, known) if delta == 31 else b"") + one.payload
         known = one.time
     return out
 

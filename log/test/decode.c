@@ -146,10 +146,15 @@ uint64_t decode_varint(const uint8_t **at)
 
 size_t decode_batch_head(const uint8_t **at)
 {
-    size_t size = decode_varint(at) & 7;
+    unsigned head;
+    size_t size;
 
+    decode_varint(at); /* id */
+    head = *(*at)++;
+    size = head >> 5;
     if (size == 7)
         size += decode_varint(at);
-    decode_varint(at); /* time */
+    if ((head & 31) == 31)
+        decode_varint(at); /* time */
     return size;
 }

@@ -57,7 +57,7 @@ struct batch_vector {
         uint64_t time;
         size_t size;
         const uint8_t *payload;
-    } records[4];
+    } records[5];
 };
 
 struct sync_vector {
