@@ -73,3 +73,4 @@ lint-flake8:
 	@$(PYTHON) -m flake8 $(PY_FILES)
 lint-mypy:
 	@$(PYTHON) -m mypy --config-file ci/mypy.ini --cache-dir $(BUILD)/mypy -p ci -p decoder
+include ci/stress.mk

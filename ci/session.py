@@ -30,6 +30,7 @@ class Session:
         self.console = Console()
         self.log = LogView(image.BUILD / "braid.elf")
         self.seconds = 0.0  # since power-on
+        self.qemu: Optional[Qemu] = None  # while it runs, for what `watch` wants of it
         self._heard: Optional[float] = None  # when the last byte came, if the decoder may hold some back
         self._actions = [Injection(action) for action in machine.actions]
         self._timed_out = False
@@ -47,6 +48,7 @@ class Session:
         until = start + self.machine.deadline
         lingering = False
         with Qemu(self.machine, iso, self.where) as qemu:
+            self.qemu = qemu
             alive = True
             while alive:
                 time.sleep(POLL)
@@ -62,6 +64,7 @@ class Session:
                 if alive and now >= until:
                     self._timed_out = not lingering
                     break
+            self.qemu = None
             qemu.qmp.poll()
             self._shutdown, self._status = qemu.qmp.shutdown, qemu.status
             if self._status:

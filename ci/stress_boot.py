@@ -1,0 +1,172 @@
+"""One boot of a stress campaign, in a process of its own: `python3 -m ci.stress_boot DIR < job > outcome`.
+
+Whatever kills this process, the runner lives on and knows (run_job); and when it dies its machine dies with
+it. Of a failure stay in the boot's directory: the capture (com1.raw, console.txt, log.txt), boot.iso, and
+vm.core, an ELF core of the hypervisor's memory or all RAM, for `python3 -m decoder postmortem`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Optional
+
+from ci import image
+from ci.machine import Expect, Machine
+from ci.qemu import EmulatorError, Qemu
+from ci.session import LINGER, Session
+from ci.stress_db import Job, Outcome
+from ci.verdict import Seen, Verdict, judge
+from decoder.elf import Finder
+from decoder.triage.cli import sort
+from decoder.triage.inputs import Inputs
+
+HYPERVISOR = {"begin": 0x7800000, "length": 0x1000000}  # 120 to 136 MiB: its memory and the log's rings
+DUMP_SECONDS = 60.0  # until a dump counts as failed
+SAID = re.compile(r"\bSTORM ((?:\w+=\d+ ?)+)")
+PANIC = "panic: stopped"  # a CPU's last word
+
+
+def machine(job: Job) -> Machine:
+    """The storm rages until pal_demo is through. Seed and parts make the guest's schedule."""
+    options = f"test=on {job.options}".strip()
+    # Generous: what hangs must not look like what is slow. A storm takes most of the demo's time.
+    deadline = 180 + 60 * job.cpus + job.loops * job.cpus * (2 if job.storm == "none" else 6)
+    return Machine(f"boot-{job.boot}", cpus=job.cpus, memory=job.memory, options=options, loops=job.loops,
+                   command=f"/pal/storm {job.storm} {job.seed} /pal/demo", deadline=deadline)
+
+
+class Autopsy:
+    """Keeps a machine that ends badly until its memory is dumped. Called after each look at it."""
+
+    def __init__(self, job: Job, where: Path) -> None:
+        self.core = where / "vm.core"
+        self.complaint = ""  # why there is no core
+        self.timed_out = self.panicked = False
+        self._panic_at = 0.0
+        self.shutdown: Optional[str] = None
+        self._all = job.core == "all"
+        self._until: Optional[float] = None
+        self._over = False
+
+    def look(self, session: Session) -> None:
+        qemu = session.qemu
+        if qemu is None or self._over:
+            return
+        now = time.monotonic()
+        if self._until is None:
+            # A reset or power-off pauses the machine instead of ending QEMU: its memory stays.
+            qemu.qmp.command("set-action", reboot="shutdown", shutdown="pause")
+            # A dump takes a while: ahead of the session's own deadline.
+            self._until = now + session.machine.deadline - session.seconds - DUMP_SECONDS
+        self.shutdown = qemu.qmp.shutdown
+        if not self.panicked and any(PANIC in line.text for line in session.log.lines[-50:]):
+            self.panicked, self._panic_at = True, now
+        self.timed_out = now > self._until
+        if self.shutdown == "guest-shutdown" and session.console.result == 0:
+            self._over = True
+            qemu.qmp.command("quit")
+        elif self.shutdown or self.timed_out or (self.panicked and now > self._panic_at + LINGER):
+            self._over = True
+            self._dump(qemu)
+
+    def _dump(self, qemu: Qemu) -> None:
+        """Waits at most DUMP_SECONDS. `quit` is obeyed behind the dump: QEMU's end tells that it is over."""
+        qemu.qmp.command("stop")
+        part = {} if self._all else HYPERVISOR
+        qemu.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{self.core.resolve()}", **part)
+        qemu.qmp.command("quit")
+        end = time.monotonic() + DUMP_SECONDS
+        while qemu.alive() and time.monotonic() < end:
+            qemu.qmp.poll()
+            time.sleep(0.05)
+        if qemu.qmp.errors:
+            self.complaint = f"no core: QEMU refused: {'; '.join(qemu.qmp.errors)}"
+        elif not self.core.exists() or self.core.stat().st_size < HYPERVISOR["length"]:
+            self.complaint = "no core: QEMU's control socket closed, or did not answer in time"
+
+
+def signature(verdict: Verdict, capture: Path) -> str:
+    """What failures are grouped by: by triage if the log tells a story, else the verdict without numbers."""
+    if verdict.kind in ("hang", "reset"):
+        found, _ = sort(Inputs([str(capture)]), Finder([str(image.BUILD / "braid.elf")]))
+        if found and found[0].outcome not in ("pass", "damaged"):
+            return f"{found[0].outcome}: {found[0].signature}"
+    return re.sub(r"\d+", "N", f"{verdict.kind}: {verdict.why}".split("; the console's last")[0])[:300]
+
+
+def counts(session: Session) -> dict[str, int]:
+    """What the storm says it counted, and what the log did."""
+    out: dict[str, int] = {}
+    for line in session.console.lines:
+        said = SAID.search(line)
+        if said:
+            pairs = (word.split("=") for word in said[1].split())
+            out = {name: int(value) for name, value in pairs if name not in ("cpus", "seed")}
+    out["demo"] = session.console.passed("32") + session.console.passed("64")
+    return {**out, "frames": session.log.frames, "frames_lost": session.log.frames_lost}
+
+
+def decide(seen: Seen, autopsy: Autopsy, complaints: list[str]) -> Verdict:
+    """As the machine tests judge, and what the storm itself complains about."""
+    verdict = judge(replace(seen, shutdown=autopsy.shutdown, timed_out=autopsy.timed_out or seen.timed_out),
+                    Expect())
+    if autopsy.panicked:
+        verdict = Verdict("reset", "Braid stopped by a panic")
+    if verdict.kind == "fail" and complaints:
+        verdict = Verdict("fail", complaints[0])
+    return verdict
+
+
+def boot(job: Job, where: Path) -> Outcome:
+    """Run the machine to its end and judge it."""
+    started = time.time()
+    shutil.rmtree(where, ignore_errors=True)
+    session, autopsy = Session(machine(job), where), Autopsy(job, where)
+    try:
+        seen = session.run(autopsy.look)
+    except (image.ImageError, EmulatorError) as error:
+        verdict, seen = Verdict("emulator", str(error)), None
+    if seen is not None:
+        said = [line[line.index("FAIL storm:"):] for line in seen.console if "FAIL storm:" in line]
+        verdict = decide(seen, autopsy, said)
+    out = Outcome(verdict.kind, str(verdict.why), "", started, round(session.seconds, 1),
+                  session.console.boot_seconds, counts(session))
+    if verdict.passed:
+        shutil.rmtree(where)
+        return out
+    why = "; ".join(filter(None, (verdict.why, autopsy.complaint)))
+    return replace(out, why=why, signature=signature(verdict, where / "com1.raw"), capture=str(where))
+
+
+def run_job(job: Job, where: str) -> Outcome:
+    """Run a boot in a process of its own, wait for it, and tell its outcome; also what killed it."""
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "ci.stress_boot", where]
+    started = time.time()
+    with subprocess.Popen(command, cwd=image.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        said, complaint = process.communicate(json.dumps(asdict(job)))
+    if process.returncode == 0:
+        return Outcome(**json.loads(said))
+    how = f"status {process.returncode}"
+    if process.returncode < 0:
+        how = signal.Signals(-process.returncode).name
+    last = complaint.strip().splitlines()[-1:]
+    return Outcome("lost", f"its worker ended by {how}: {' '.join(last)}".rstrip(": "), "lost", started)
+
+
+def main() -> int:
+    job = Job(**json.load(sys.stdin))
+    json.dump(asdict(boot(job, Path(sys.argv[1]))), sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
