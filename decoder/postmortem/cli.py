@@ -14,6 +14,8 @@ from ..render import Painter
 from .area import Area, Bank, find
 from .boots import Count, History, history
 from .cpus import machine, report
+from .live import PREFIX
+from .live import dump as fetch
 from .memory import Dump, DumpError, registers
 
 ME = "decoder postmortem"
@@ -30,6 +32,7 @@ examples:
   python3 -m decoder postmortem vm.core                     the ELF is found in build/, by build-id
   python3 -m decoder postmortem --elf old.elf --elf new.elf vm.ram    the boot before was another build
   python3 -m decoder postmortem --base 0x8000000 rings.ram  an image that begins at 128 MiB
+  python3 -m decoder postmortem qmp:vm.sock                 a live QEMU's, of -qmp unix:vm.sock,server=on,wait=off
   python3 -m decoder postmortem --split traces vm.core      traces/cpu0.txt and so on
 
 Records are sorted by time, in seconds since the TSC was 0. A record with `<cut: ...>` was being written when
@@ -63,7 +66,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python3 -m {ME}", description=ABOUT, epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dump", metavar="DUMP", help="an ELF core, or a raw image of physical memory")
+    parser.add_argument("dump", metavar="DUMP",
+                        help="an ELF core, a raw image of physical memory, or qmp:SOCKET for a live machine")
     parser.add_argument("--elf", action="append", default=[], metavar="FILE",
                         help="the ELF of a boot, once for each build; without it those in build/ are tried")
     parser.add_argument("--base", type=_address, default=0, metavar="ADDRESS",
@@ -85,7 +89,8 @@ def _address(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     finder = Finder(options.elf)
-    dump = Dump(options.dump, options.base)
+    live = options.dump.startswith(PREFIX)
+    dump = fetch(options.dump) if live else Dump(options.dump, options.base)
     area = find(dump)
     if area is None:
         raise DumpError(f"{dump.path}: no rings in this {dump.kind} ({_extent(dump)}): the machine did not "
