@@ -175,18 +175,24 @@ def _rows(frames: Frames) -> Rows:
     if (at >= frames.end[many]).any():
         raise Unclean
     while len(many):
-        head, at = varints(data, at)
-        size = (head & np.uint64(records.LONG)).astype(np.int64)
-        long = np.flatnonzero(size == records.LONG)
+        ident, at = varints(data, at)
+        if (at >= frames.end[many]).any():
+            raise Unclean
+        size = (data[at] >> wire.BATCH_TIME_BITS).astype(np.int64)
+        time = (data[at] & wire.BATCH_TIME).astype(np.uint64)
+        at = at + 1
+        long = np.flatnonzero(size == wire.BATCH_SIZE)
         extra, at[long] = varints(data, at[long])
         if (extra > wire.FRAME_MAX).any():
             raise Unclean
         size[long] += extra.astype(np.int64)
-        time, start = varints(data, at)
+        late = np.flatnonzero(time == wire.BATCH_TIME)
+        start = at.copy()
+        time[late], start[late] = varints(data, at[late])
         stop = start + size
         if (stop > frames.end[many]).any():
             raise Unclean
-        parts.append((many, head >> np.uint64(wire.SIZE_BITS), time, start - at, start, stop))
+        parts.append((many, ident, time, start - at, start, stop))
         more = stop < frames.end[many]
         many, at = many[more], stop[more]
     columns = [np.concatenate([part[i] for part in parts]) for i in range(6)]
@@ -218,7 +224,8 @@ def _times(session: Session, frames: Frames, rows: Rows,
     for i, j in zip(edges, edges[1:]):
         one = int(group[order[i]])
         latest = session.states[one >> 2][one & 3].clock.latest or 0
-        out += [latest := latest + (bits - latest & window) for bits, window in zip(lows[i:j], masks[i:j])]
+        out += [latest := latest + (bits - latest & window if window else bits)
+                for bits, window in zip(lows[i:j], masks[i:j])]
         last[one] = latest
     if out and max(out) >= 1 << 62:     # a SYNC whose time went back, or nonsense
         raise Unclean
