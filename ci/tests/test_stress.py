@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from ci import stress, stress_boot
+from ci.session import Session
 from ci.stress_db import VERSION, CampaignError, Campaigns, Job, Outcome
 from ci.stress_table import change, rows, totals
 from ci.verdict import Seen, Verdict
@@ -166,6 +167,37 @@ def test_decide(tmp_path: Path) -> None:
     assert stress_boot.decide(none, autopsy(tmp_path, timed_out=True), []).kind == "hang"
     assert stress_boot.decide(none, autopsy(tmp_path, shutdown="guest-reset"), []).kind == "reset"
     assert "panic" in stress_boot.decide(none, autopsy(tmp_path, panicked=True), []).why
+
+
+class Machine:
+    """A QEMU and its QMP that fall silent after `looks` looks, and may refuse the dump."""
+
+    def __init__(self, looks: int, *errors: str) -> None:
+        self.qmp, self.errors, self.shutdown = self, list(errors), "guest-reset"
+        self._looks = looks
+        self.commands: list[str] = []
+
+    def alive(self) -> bool:
+        self._looks -= 1
+        return self._looks > 0
+
+    def poll(self) -> None:
+        pass
+
+    def command(self, name: str, **arguments: object) -> None:
+        self.commands.append(name)
+
+
+@pytest.mark.parametrize("qemu, says", [(Machine(3), "control socket closed"),
+                                        (Machine(3, "disk full"), "disk full")])
+def test_no_core_is_told_and_the_rest_goes_on(tmp_path: Path, qemu: Machine, says: str) -> None:
+    session: Any = Session(stress_boot.machine(JOB), tmp_path)
+    session.qemu = qemu
+    made = autopsy(tmp_path)
+    made.look(session)
+    made.look(session)  # of no effect: it is over
+    assert qemu.commands == ["set-action", "stop", "dump-guest-memory", "quit"]
+    assert says in made.complaint and made.shutdown == "guest-reset"
 
 
 def test_signatures_without_numbers(tmp_path: Path) -> None:
