@@ -13,7 +13,7 @@ from . import wire
 from .formats import Signed, Site, Text, Unsigned, character, escape, plain, pointer
 from .records import SIGNED, Raw
 from .render import LETTERS, MARKS
-from .vector import Array, Unclean, varints
+from .vector import Array, Unclean, every_varint
 
 if TYPE_CHECKING:
     from .bulk import Frames, Rows
@@ -42,13 +42,14 @@ def lines(session: Session, frames: Frames, rows: Rows, ticks: Array) -> tuple[s
     sizes = np.zeros(count, dtype=np.int64)
     texts: list[str] = []       # by site
     raw = frames.data.tobytes()
+    known = every_varint(frames.data)
     for i, j in zip(edges, edges[1:]):
         mine = order[i:j]
         ident = int(ids[i])
         site = session.lookup(ident) if ident and session.lookup is not None else None
         made = None
         if site is not None:
-            made = _quick(site, frames.data, raw, rows.start[mine], rows.end[mine], times[i:j], prefixes[i:j])
+            made = _quick(site, known, raw, rows.start[mine], rows.end[mine], times[i:j], prefixes[i:j])
         text, sizes[mine] = made or _slow(session, frames, rows, ticks, raw, mine.tolist())
         texts += text
     place = np.empty(count, dtype=np.int64)
@@ -70,7 +71,7 @@ def _slow(session: Session, frames: Frames, rows: Rows, ticks: Array, raw: bytes
     return texts, sizes
 
 
-def _quick(site: Site, data: Array, raw: bytes, at: Array, end: Array, seconds: list[float],
+def _quick(site: Site, known: tuple[Array, Array], raw: bytes, at: Array, end: Array, seconds: list[float],
            prefixes: list[str]) -> Optional[tuple[list[str], Array]]:
     """All rows of a site; None if they must go one by one."""
     template, converts = site.template()
@@ -81,7 +82,7 @@ def _quick(site: Site, data: Array, raw: bytes, at: Array, end: Array, seconds: 
     columns: Columns = [seconds, prefixes]
     is_ascii = True
     for kind, convert in zip(site.types, converts):
-        value, at = varints(data, np.minimum(at, len(data) - 1))
+        value, at = known[0][at], known[1][at]
         if kind == wire.TYPE_STRING:
             size = (value >> np.uint64(1)).astype(np.int64)
             if not isinstance(convert, Text) or (size > wire.FRAME_MAX).any():
@@ -99,7 +100,7 @@ def _quick(site: Site, data: Array, raw: bytes, at: Array, end: Array, seconds: 
             is_ascii = is_ascii and convert is not character
             columns.append(made)
         if (at > end).any():
-            return None
+            return None         # and no place is beyond the data
     if (at != end).any():
         return None
     make = ("%13.6f%s" + head + template + "\n").__mod__

@@ -97,3 +97,20 @@ def varints(data: Array, at: Array) -> tuple[Array, Array]:
         more = more[byte > 127]
         shift += 7
     return value, behind
+
+
+def every_varint(data: Array) -> tuple[Array, Array]:
+    """varints() for each place at once: quicker where most are asked for, in many small portions. One that
+    does not end leads behind all frames.
+    """
+    places = np.arange(len(data))
+    last = np.where(data < 128, places, len(data) - 1)      # the byte that ends it
+    last = np.minimum.accumulate(last[::-1])[::-1]
+    value = (data & 127).astype(np.uint64)
+    more = np.flatnonzero(data > 127)
+    size = last[more] - more + 1
+    for length in range(2, 11):
+        mine = more[size == length]
+        value[mine] |= value[mine + 1] << np.uint64(7)
+    last[more[size > 10]] = len(data) - 2
+    return value, last + 1

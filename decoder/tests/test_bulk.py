@@ -9,14 +9,15 @@ from typing import Optional
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoder import Block, Decoder, Event, Foreign, Sync, line_of
 from decoder.formats import Site
 from decoder.output import TextOutput
+from decoder.records import varint
 from decoder.symbols import unpack as unpack_one
-from decoder.vector import Unclean, check_crcs, unpack, varints
+from decoder.vector import Unclean, check_crcs, every_varint, unpack, varints
 
 from . import encode
 from .machine import Machine
@@ -96,6 +97,7 @@ def test_damaged_streams(t: int, rate: float) -> None:
     assert faults and ([event for event in events if isinstance(event, Block)] or rate > 0.0001)
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 5), st.integers(0, 99), st.integers(9_000, 40_000), st.booleans())
 def test_any_stream_in_any_pieces(t: int, seed: int, size: int, damaged: bool) -> None:
     """Nested contexts, machine checks, panics, a second boot."""
@@ -153,5 +155,10 @@ def test_varints(values: list[int]) -> None:
     ends = np.cumsum([len(part) for part in parts])
     out, behind = varints(data, ends - [len(part) for part in parts])
     assert out.tolist() == values and behind.tolist() == ends.tolist()
+    every, behind = every_varint(data)
+    assert [(every[i], behind[i]) for i in range(len(data) - 16)] == [
+        varint(data.tobytes(), i) for i in range(len(data) - 16)]
+    endless = np.array([0x80] * 11 + [0] * 16, dtype=np.uint8)
+    assert every_varint(endless)[1][:2].tolist() == [len(endless) - 1, 12]
     with pytest.raises(Unclean):
         varints(np.full(32, 0x80, dtype=np.uint8), np.array([0]))
