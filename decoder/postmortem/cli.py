@@ -32,7 +32,7 @@ examples:
   python3 -m decoder postmortem vm.core                     the ELF is found in build/, by build-id
   python3 -m decoder postmortem --elf old.elf --elf new.elf vm.ram    the boot before was another build
   python3 -m decoder postmortem --base 0x8000000 rings.ram  an image that begins at 128 MiB
-  python3 -m decoder postmortem qmp:vm.sock                 a live QEMU's, of -qmp unix:vm.sock,server=on,wait=off
+  python3 -m decoder postmortem qmp:vm.sock                 a live machine of QEMU -qmp unix:vm.sock,server=on
   python3 -m decoder postmortem --split traces vm.core      traces/cpu0.txt and so on
 
 Records are sorted by time, in seconds since the TSC was 0. A record with `<cut: ...>` was being written when
