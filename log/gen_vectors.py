@@ -151,7 +151,8 @@ def body_vectors() -> dict[str, Any]:
     free = record(0, truncated(77, 1), text(1, "free text")).hex()
     words = {"time": 77, "level": 1, "text": "free text", "record": free}
     five = [(1, 1000, 31, 2, b""), (300, 1127, 31, 1, payload(("s32", -5)))]
-    five += [(0, 1255, 31, 2, text(0, "at the end")), (4095, 1255, 0, 0, payload(("u32", U32), ("char", "c")))]
+    five += [(0, 1255, 31, 2, text(0, "at the end"))]
+    five += [(4095, 1255, 0, 0, payload(("u32", U32), ("char", "c")))]
     five += [(7, 1285, 30, 0, payload(("u64", U64)))]
     body = b"".join(in_batch(id_, delta, truncated(time, size), arguments)
                     for id_, time, delta, size, arguments in five)

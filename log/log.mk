@@ -12,7 +12,7 @@ LOG_PROGS  := $(addprefix $(LOG_OUT)/,unit storm storm-tsan)
 
 CHECKS += log-test log-explore
 LINTS  += log-lint
-.PHONY: log-test log-explore log-lint log-generate
+.PHONY: log-test log-explore log-bench log-lint log-generate
 log-test: $(LOG_PROGS) ## the log: unit tests, storms of CPUs and NMIs, vectors
 	@log/test/run.sh $(LOG_OUT)/unit "$(LOG_OUT)/storm 1500" "$(LOG_OUT)/storm-tsan 300" \
 	    "log/test/freestanding.sh $(CC) $(LOG_OUT)/freestanding $(LOG_SRC)" \
@@ -24,6 +24,18 @@ log-explore: $(LOG_OUT)/explore/explore ## the log: interleavings of 2 to 4 cont
 $(LOG_OUT)/explore/explore: $(wildcard log/*.[ch] log/explorer/*.[ch]) log/test/decode.c log/explorer/build.sh
 	@rm -rf $(@D)
 	CC=$(CC) log/explorer/build.sh $(@D)
+
+log-bench: $(LOG_OUT)/bench/record $(LOG_OUT)/bench/replay ## the log's costs beside its peers'; build/bench-log.json
+	@$(PYTHON) log/bench/bench.py --build $(BUILD) --cc $(CC)
+
+# The first with an environment as cheap as the hypervisor's; the second brings its own UART along.
+LOG_BENCH_CC := $(CC) -std=c17 -g -O2 $(WARN) -D_GNU_SOURCE -I. -fno-pie
+$(LOG_OUT)/bench/record: log/bench/record.c log/bench/env/log_env.h $(LOG_SRC) $(LOG_HDR)
+	@mkdir -p $(@D)
+	$(LOG_BENCH_CC) -Ilog/bench/env log/bench/record.c $(LOG_SRC) -o $@ $(LOG_LINK)
+$(LOG_OUT)/bench/replay: log/bench/replay.c $(LOG_SRC) $(LOG_HDR)
+	@mkdir -p $(@D)
+	$(LOG_BENCH_CC) -Ilog/host log/bench/replay.c $(LOG_SRC) -o $@ $(LOG_LINK)
 
 # clang-format for C; flake8, mypy and shellcheck run over the whole tree.
 log-lint:

@@ -1,10 +1,10 @@
 """An older system's plain text log as records of ours: what its lines would cost on Braid's wire.
 
-A line becomes a format (its words) and arguments (its numbers), as its call site would have had them. What a
-site knows anyway is no argument: the prefix with module, file, function and line, and the name of the CPU, which
-the lane tells. A line belongs to the CPU that it names, else to that of the line before. Formats are numbered by
-how often they come, as a build that puts its hot sites first would. A format seen once only is no format but
-damage (lines that ran into each other): such a line is sent as text.
+A line becomes a format (its words) and arguments (its numbers), as its call site would have had them. What
+a site knows anyway is no argument: the prefix with module, file, function and line, and the name of the
+CPU, which the lane tells. A line belongs to the CPU that it names, else to that of the line before. Formats
+are numbered by how often they come, as a build that puts its hot sites first would. A format seen once only
+is no format but damage (lines that ran into each other): such a line is sent as text.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ PREFIX = re.compile(r"^TV\[\d\]:[\w.]+:\w+:\d+:\s*")
 CPU = re.compile(r"CPU\((?:0x)?0([0-3])\)")
 NUMBER = re.compile(r"0x([0-9a-fA-F]+)|\b([0-9a-fA-F]{8}|[0-9a-fA-F]{16})\b|([0-9]+)")
 MAX_ARGS = 10
+HEAD = 2        # lines of a file that tell how the run went
 
 
 class Line(NamedTuple):
@@ -61,7 +62,7 @@ def lines(archive: Path) -> Iterator[Line]:
         for member in sorted(tar.getmembers(), key=lambda entry: entry.name):
             file = tar.extractfile(member) if member.isfile() else None
             cpu = 0
-            for raw in file.read().split(b"\n") if file else ():
+            for raw in file.read().split(b"\n")[HEAD:] if file else ():
                 text = raw.decode("latin-1").strip("\r\0")
                 if text.strip():
                     line = parse(text, cpu)

@@ -48,8 +48,9 @@ def main() -> None:
         head = f"{v['id']}, {v['time']}, {v['time_size']}, {data(v['record'])}, {len(v['arguments'])}"
         print(f"    {{{head}, {{{arguments or '{0}'}}}}},")
     print("};\nstatic const struct batch_vector batch_vector = {")
-    print(f"    {bodies['batch']['before']}, {data(bodies['batch']['body'])}, {len(bodies['batch']['records'])}, {{")
-    for v in bodies["batch"]["records"]:
+    batch = bodies["batch"]
+    print(f"    {batch['before']}, {data(batch['body'])}, {len(batch['records'])}, {{")
+    for v in batch["records"]:
         print(f"    {{{v['id']}, {v['time']}, {data(v['payload'])}}},")
     print("}};\nstatic const struct sync_vector sync_vectors[] = {")
     for v in bodies["syncs"]:
