@@ -108,7 +108,7 @@ void test_area_is_refused(void)
  */
 void test_area_epochs(void)
 {
-    struct log_area *area;
+    struct log_area *area, header;
     struct log_slot *old;
 
     machine_start(2);
@@ -124,8 +124,12 @@ void test_area_epochs(void)
     CHECK(log_get(old->stamp) == 1 && old->payload[0] == 14, "the old record stands");
     CHECK(log_area_previous(area) == &area->bank[area->current ^ 1], "and is handed over");
     CHECK_EQ(log_area_records(area, log_area_previous(area)), 1u);
+    header = *area;
+    machine_reset(2);
+    *area = header; /* a reset came while that boot was still zeroing its bank */
     machine_reset(2);
     CHECK_EQ(area->bank[area->current].epoch, 3u);
+    CHECK_EQ(log_area_records(area, log_area_previous(area)), 1u);
     CHECK(log_get(old->stamp) == 0 && old->tsc == 0, "two resets later its bank is used again, from zero");
     area->max_cpus ^= 1; /* a flipped bit */
     machine_reset(2);
