@@ -43,7 +43,7 @@ int log_init(void *memory, size_t size, unsigned max_cpus)
 
 void log_set_levels(enum log_level wire, enum log_level ring)
 {
-    log_set(log_state.wire_level, (uint8_t)wire);
+    log_set(log_state.route, (uint16_t)(wire | (log_get(log_state.route) & LOG_AT_ONCE)));
     log_set(log_finest, (int)(wire > ring ? wire : ring));
 }
 
@@ -90,7 +90,8 @@ int log_open_wire(const struct log_config *config)
     log_banner(config);
     log_set(log_state.open, true);
     log_send_lane(self, UINT32_MAX);
-    log_set(log_state.sync, config->mode == LOG_SYNC);
+    if (config->mode == LOG_SYNC)
+        log_set(log_state.route, log_get(log_state.route) | LOG_AT_ONCE);
     log_send_lane(self, UINT32_MAX); /* what came between the two */
     return LOG_OK;
 }

@@ -37,13 +37,15 @@ static inline void finish(const struct making *making, unsigned id, unsigned lev
     struct log_writer *writer = making->writer;
     struct log_slot *slot = making->slot;
     uint32_t serial;
+    uint16_t route;
     bool wire;
 
     /* From the slot, not from its payload: a register less, and nothing has to be saved. */
     slot->size = (uint8_t)(end - (const uint8_t *)slot - offsetof(struct log_slot, payload));
     slot->id = (uint16_t)id;
     slot->tsc = log_clock();
-    wire = level <= log_get(log_state.wire_level);
+    route = log_get(log_state.route);
+    wire = (uint8_t)level <= (uint8_t)route;
     serial = log_get(writer->serial);
     if (wire) {
         log_set(writer->serial, ++serial);
@@ -53,7 +55,7 @@ static inline void finish(const struct making *making, unsigned id, unsigned lev
     }
     slot->serial = serial;
     log_ring_publish(&writer->ring, slot, making->n);
-    if (wire && log_get(log_state.sync))
+    if (wire && route & LOG_AT_ONCE)
         log_send_own(writer);
 }
 

@@ -49,6 +49,8 @@ struct log_lane {
     _Atomic uint64_t identity_time; /* in units of 2^shift ticks */
 };
 
+enum { LOG_AT_ONCE = 0x100 };
+
 /* The one log. Written by log_init() and log_open_wire() while one CPU runs; then only the atomics change. */
 struct log_state {
     struct log_area *area;
@@ -56,8 +58,8 @@ struct log_state {
     unsigned cpus;     /* lanes; 0 before log_open_wire() */
     unsigned tag_bits;
     unsigned shift;
-    _Atomic uint8_t wire_level;
-    _Atomic bool sync; /* the wire is open, in sync mode: send at once */
+    _Atomic uint16_t
+        route;         /* the finest level for the wire; with LOG_AT_ONCE while it is open in sync mode */
     _Atomic bool open; /* the wire is open */
     _Atomic uint64_t homeless;
     struct log_lane lane[LOG_MAX_CPUS];

@@ -108,7 +108,7 @@ static void pump_sync_reset(void)
 {
     pump_reset();
     world_say_before(1);
-    log_set(log_state.sync, true);
+    log_set(log_state.route, LOG_INFO | LOG_AT_ONCE);
 }
 
 static void pump_and_say(void)
