@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoder import Block, Decoder, Event, Foreign, Sync, line_of
+from decoder import Block, Damage, Decoder, Dropped, Event, Foreign, Loss, Sync, line_of
 from decoder.formats import Site
 from decoder.output import TextOutput
 from decoder.records import varint
@@ -109,13 +109,38 @@ def test_any_stream_in_any_pieces(t: int, seed: int, size: int, damaged: bool) -
     compare(wire + b"SeaBIOS\r\n" + encode.banner(t, 1 << t, epoch=2) + Machine(t, seed).run(4), size)
 
 
-def test_lost_and_repeated_frames_are_left_to_the_careful_path() -> None:
+@pytest.fixture(scope="module")
+def frames() -> list[bytes]:
+    """Of one CPU, long enough for the quick path; each is a record, some with a SYNC before it."""
     stream = Stream(0, lookup, 4)
-    head = encode.banner(0, 1) + stream.wire(100)
-    frames = [stream.wire(1, nmis=0.0) for _ in range(1200)]
-    for wire in (frames[:500] + frames[501:], frames[:500] + frames[499:], frames[:500] + frames[520:],
-                 frames[:500] + frames[516:], frames[:600] + [frames[599][:-1]] + frames[600:]):
-        compare(head + b"".join(wire), 1 << 20)
+    return [encode.banner(0, 1)] + [stream.wire(1, nmis=0.0) for _ in range(4500)]
+
+
+@pytest.mark.parametrize("lost", [1, 2, 16, 32])
+def test_lost_frames_are_left_to_the_careful_path(frames: list[bytes], lost: int) -> None:
+    """16 or 32 are seen by a SYNC's counters alone."""
+    events = compare(b"".join(frames[:4000] + frames[4000 + lost:]), 1 << 20)
+    assert sum(e.count for e in events if isinstance(e, Loss)) >= lost
+
+
+def test_dropped_records_and_repeated_frames_are_left_to_the_careful_path(frames: list[bytes]) -> None:
+    compare(b"".join(frames[:4000] + frames[3999:]), 1 << 20)
+    stream = Stream(0, lookup, 5)
+    wire = encode.banner(0, 1) + stream.wire(4000)
+    stream.cpus[0].dropped[1] = 3
+    events = compare(wire + stream.wire(1000), 1 << 20)
+    assert [e.count for e in events if isinstance(e, Dropped)] == [3]
+
+
+@pytest.mark.parametrize("bit", range(6))
+def test_a_wrong_bit_never_passes(frames: list[bytes], bit: int) -> None:
+    """It leaves the frames' order as it was: only the CRC, or the padding, can tell."""
+    wire = bytearray(b"".join(frames))
+    place = next(i for i in range(len(wire) - 9_000 - 100 * bit, len(wire))
+                 if max(wire[i], wire[i] ^ 1 << bit) < 0xFC and max(wire[i - 1:i + 2]) < 0xFC)
+    wire[place] ^= 1 << bit
+    events = compare(bytes(wire), 1 << 20)
+    assert [e for e in events if isinstance(e, Damage)]
 
 
 @given(st.integers(3, 8), st.lists(st.binary(min_size=3, max_size=160), min_size=1, max_size=30), st.data())
