@@ -1,7 +1,7 @@
 /*
  * Call sites: what stands behind log_info() and its siblings.
  *
- * Each site puts a struct log_site into section braid_log and its strings into braid_log_str.
+ * Each site puts a struct log_site into section braid_log.LOG_INFO and so on, and its strings into braid_log_str.
  * log/braid_log.ld collects both in an output section that is not loaded, so a site must never be read at run
  * time: all that the running code takes from it is its index, the id. Arguments become 64-bit values here, by
  * type; record.c encodes them.
@@ -127,7 +127,7 @@ static inline uint64_t log_pointer(const volatile void *value)
 #define LOG_AT(severity, ...) do { \
     static const char log_format_[] LOG_UNLOADED("braid_log_str") = LOG_FORMAT(__VA_ARGS__); \
     static const char log_file_[] LOG_UNLOADED("braid_log_str") = __FILE__; \
-    static const struct log_site log_site_ LOG_UNLOADED("braid_log") __attribute__((aligned(LOG_SITE_SIZE))) = { \
+    static const struct log_site log_site_ LOG_UNLOADED("braid_log." #severity) __attribute__((aligned(LOG_SITE_SIZE))) = { \
         .format = log_format_, .file = log_file_, .function = __func__, .line = __LINE__, .level = (severity), \
         .count = LOG_COUNT(__VA_ARGS__), .types = {LOG_EACH(LOG_TYPE, __VA_ARGS__)}, \
     }; \
