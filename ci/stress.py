@@ -181,7 +181,7 @@ def again(given: argparse.Namespace, campaigns: Campaigns, screen: Console) -> i
 
 def main() -> int:
     given = arguments()
-    screen = Console(soft_wrap=True)
+    screen = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 130)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with alone(HERE):

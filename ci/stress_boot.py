@@ -98,7 +98,8 @@ def signature(verdict: Verdict, capture: Path) -> str:
     if verdict.kind in ("hang", "reset"):
         found, _ = sort(Inputs([str(capture)]), Finder([str(image.BUILD / "braid.elf")]))
         if found and found[0].outcome not in ("pass", "damaged"):
-            return f"{found[0].outcome}: {found[0].signature}"
+            kind = "panic" if found[0].outcome == "panic" else verdict.kind  # the log alone: no reset
+            return f"{kind}: {found[0].signature}"
     return re.sub(r"\d+", "N", f"{verdict.kind}: {verdict.why}".split("; the console's last")[0])[:300]
 
 
