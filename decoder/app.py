@@ -17,6 +17,7 @@ from .stream import Decoder
 
 ME = "decoder"
 NOTHING = 2     # exit status: nothing could be read
+INTERRUPTED = 130
 
 
 class Output(Protocol):
@@ -40,6 +41,8 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
     except (SourceError, ElfError) as error:
         say(str(error))
         return NOTHING
+    except KeyboardInterrupt:       # a second one, while the first one's last words are on their way
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
         return 0

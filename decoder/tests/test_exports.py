@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import pytest
 
-from decoder import Decoder
+from decoder import Decoder, commands
 from decoder.formats import Site
 from decoder.html import HtmlOutput
 from decoder.lnav import FORMAT, SAMPLES
@@ -162,13 +162,14 @@ def test_lnav_format_fits_the_lines() -> None:
     assert sum(bool(pattern.match(one)) for one in shown) == 12
 
 
-def test_commands(tmp_path: Path) -> None:
-    source, target = tmp_path / "capture.bin", tmp_path / "out"
-    source.write_bytes(capture())
-    status, out, err = decode("trace", source, "-o", target)
-    assert status == 0 and out == "" and "11 lines" in err and json.loads(target.read_text())["traceEvents"]
-    assert decode("html", "--cpu", "1", source, "-o", target)[0] == 0
-    assert "cpu1" in page_data(target.read_text())["tracks"]
-    assert "cpu2" not in page_data(target.read_text())["tracks"]
-    assert json.loads(decode("lnav")[1])["braid"]
-    assert "No such file" in decode("trace", tmp_path / "absent")[2]
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = str(tmp_path / "capture.bin"), tmp_path / "out"
+    Path(source).write_bytes(capture())
+    assert commands.main(["trace", source, "-o", str(target)]) == 0
+    assert json.loads(target.read_text())["traceEvents"] and "11 lines" in capsys.readouterr().err
+    assert commands.main(["html", "--cpu", "1", source, "-o", str(target)]) == 0
+    assert page_data(target.read_text())["tracks"] == ["cpu1", "others"]
+    capsys.readouterr()
+    assert commands.main(["lnav"]) == 0 and json.loads(capsys.readouterr().out)["braid"]
+    assert commands.main(["trace", str(tmp_path / "absent")]) == 2
+    assert "No such file" in capsys.readouterr().err

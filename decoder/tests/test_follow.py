@@ -41,7 +41,7 @@ class Follower:
         raise AssertionError(f"{words!r} never came: {lines}")
 
     def end(self) -> tuple[int, str]:
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)    # SIGINT is ignored below a shell's background job
         _, err = self.process.communicate()
         self._watchdog.cancel()
         assert "Traceback" not in err
