@@ -55,6 +55,20 @@ void __tsan_write_range(void *address, size_t size)
         explorer_access((const void *)at, sizeof(*at), true);                                                \
         return operation(at, value, __ATOMIC_SEQ_CST);                                                       \
     }
+#define COMPARE(bits, strength)                                                                              \
+    bool __tsan_atomic##bits##_compare_exchange_##strength(                                                  \
+        volatile uint##bits##_t *at, uint##bits##_t *expected, uint##bits##_t value, int order, int failure) \
+    {                                                                                                        \
+        (void)order;                                                                                         \
+        (void)failure;                                                                                       \
+        explorer_access((const void *)at, sizeof(*at), true);                                                \
+        if (*at != *expected) {                                                                              \
+            *expected = *at;                                                                                 \
+            return false;                                                                                    \
+        }                                                                                                    \
+        *at = value;                                                                                         \
+        return true;                                                                                         \
+    }
 #define ATOMIC(bits)                                                                                         \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at, int order)                  \
     {                                                                                                        \
@@ -68,24 +82,14 @@ void __tsan_write_range(void *address, size_t size)
         explorer_access((const void *)at, sizeof(*at), true);                                                \
         *at = value;                                                                                         \
     }                                                                                                        \
-    bool __tsan_atomic##bits##_compare_exchange_strong(                                                      \
-        volatile uint##bits##_t *at, uint##bits##_t *expected, uint##bits##_t value, int order, int failure) \
-    {                                                                                                        \
-        (void)order;                                                                                         \
-        (void)failure;                                                                                       \
-        explorer_access((const void *)at, sizeof(*at), true);                                                \
-        if (*at != *expected) {                                                                              \
-            *expected = *at;                                                                                 \
-            return false;                                                                                    \
-        }                                                                                                    \
-        *at = value;                                                                                         \
-        return true;                                                                                         \
-    }                                                                                                        \
+    COMPARE(bits, strong)                                                                                    \
+    COMPARE(bits, weak)                                                                                      \
     UPDATE(bits, exchange, __atomic_exchange_n)                                                              \
     UPDATE(bits, fetch_add, __atomic_fetch_add)                                                              \
     UPDATE(bits, fetch_sub, __atomic_fetch_sub)                                                              \
     UPDATE(bits, fetch_and, __atomic_fetch_and)                                                              \
-    UPDATE(bits, fetch_or, __atomic_fetch_or)
+    UPDATE(bits, fetch_or, __atomic_fetch_or)                                                                \
+    UPDATE(bits, fetch_xor, __atomic_fetch_xor)
 ATOMIC(8)
 ATOMIC(16)
 ATOMIC(32)
