@@ -2,7 +2,7 @@
 
 Bytes a line: the demo's log (the capture in build/demo) and the older system's corpus, each as plain text
 (its line and a newline), in the nibble code (two bytes a character), and replayed through the shipped
-encoder, SYNC frames included. The corpus' lines are made to come PER_SECOND. Nanoseconds: medians of loops
+encoder, SYNC frames included. The corpus' lines are made to come PER_SECOND, and SLOW: times cost a byte more then. Nanoseconds: medians of loops
 with two arguments, lttng-ust's the same. Lines a second: of CPU time, from file to text, one process. What
 cannot be measured here is skipped, with the reason.
 """
@@ -27,6 +27,7 @@ from elftools.elf.elffile import ELFFile
 ARCHIVE = Path("../shared/data/xmhf-captures.tar.xz")
 KHZ = 2_445_000
 PER_SECOND = 10_000
+SLOW = 800              # about what 115200 baud carry
 EVENTS = 200_000        # for the decoders
 SITE, TYPES, STRING = 64, 30, 6
 SIGNED = (1, 3)
@@ -107,10 +108,10 @@ def demo(build: Path, out: Path) -> dict[str, Any]:
 
 # The corpus
 
-def corpus_lines(cpus: int, made: list[corpus.Record]) -> Iterator[str]:
+def corpus_lines(cpus: int, made: list[corpus.Record], per_second: int = PER_SECOND) -> Iterator[str]:
     for number, record in enumerate(made):
         args = ["s" + record.body.encode("latin-1").hex()] if isinstance(record.body, str) else record.body
-        head = [record.cpu % cpus, 0, (number + 1) * KHZ * 1000 // PER_SECOND, record.id]
+        head = [record.cpu % cpus, 0, (number + 1) * KHZ * 1000 // per_second, record.id]
         yield " ".join(map(str, head + list(args))) + "\n"
 
 
@@ -124,8 +125,11 @@ def older_system(out: Path) -> dict[str, Any]:
                for n in (1, 2, 4, 8)}
     # Each CPU of 4 becomes one of 32, so that the tags are as wide as they get.
     by_cpus["32"] = round(replay(out, list(corpus_lines(4, made)), 32, KHZ, "sync"), 2)
+    slow = list(corpus_lines(4, made, SLOW))
     return {"wire_bytes_per_line": figures(out, texts, list(corpus_lines(4, made)), 4, KHZ),
-            "lines": len(lines), "lines_a_second": PER_SECOND, "lanes_sync_by_cpus": by_cpus}
+            "lines": len(lines), "lines_a_second": PER_SECOND, "lanes_sync_by_cpus": by_cpus,
+            f"at_{SLOW}_lines_a_second": {f"lanes_{mode}": round(replay(out, slow, 4, KHZ, mode), 2)
+                                          for mode in ("sync", "async")}}
 
 
 # A record in memory, and its peer
