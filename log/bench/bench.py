@@ -2,9 +2,9 @@
 
 Bytes a line: the demo's log (the capture in build/demo) and the older system's corpus, each as plain text
 (its line and a newline), in the nibble code (two bytes a character), and replayed through the shipped
-encoder, SYNC frames included. The corpus' lines are made to come PER_SECOND, and SLOW: times cost a byte more then. Nanoseconds: medians of loops
-with two arguments, lttng-ust's the same. Lines a second: of CPU time, from file to text, one process. What
-cannot be measured here is skipped, with the reason.
+encoder, SYNC frames included. The corpus' lines are made to come PER_SECOND, and SLOW: times cost a byte
+more then. Nanoseconds: medians of loops with two arguments, lttng-ust's the same. Lines a second: of CPU
+time, from file to text, one process. What cannot be measured here is skipped, with the reason.
 """
 
 from __future__ import annotations
