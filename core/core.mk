@@ -3,9 +3,9 @@ include core/test/test.mk
 -include core/model/model.mk
 
 core-dir  := $(BUILD)/hv
-core-src  := $(wildcard core/*.c core/boot/*.c core/x86/*.c core/svm/*.c core/guest/*.c)
+core-src  := $(wildcard core/*.c core/boot/*.c core/x86/*.c core/svm/*.c core/vmx/*.c core/guest/*.c)
 core-src  := $(filter-out core/offsets.c,$(core-src)) $(LOG_SRC) $(TV_SRC)
-core-asm  := $(wildcard core/boot/*.asm core/x86/*.asm core/svm/*.asm)
+core-asm  := $(wildcard core/boot/*.asm core/x86/*.asm core/svm/*.asm core/vmx/*.asm)
 core-obj  := $(core-src:%.c=$(core-dir)/%.o) $(core-asm:%.asm=$(core-dir)/%.asm.o)
 # No red zone: an NMI's frame would land in it. Only general registers: FPU and SSE hold the guest's. Frame pointers: backtraces.
 HV_CFLAGS := -std=c17 -O2 -g $(WARN) -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \

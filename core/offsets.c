@@ -8,4 +8,5 @@ void offsets(void);
 void offsets(void)
 {
     OFFSET(VCPU_GPR, struct vcpu, gpr);
+    OFFSET(CPU_NMI_SEEN, struct cpu, nmi_seen);
 }

@@ -1,5 +1,5 @@
 /*
- * The guest's CPU, as the vendor-neutral part sees it, and the prototypes that a backend (svm/, later vmx/)
+ * The guest's CPU, as the vendor-neutral part sees it, and the prototypes that a backend (svm/, vmx/)
  * stands behind. A vcpu is edited by the CPU that runs it, and by nobody else.
  */
 #ifndef CORE_VCPU_H
@@ -81,6 +81,8 @@ struct vcpu {
 
 struct backend {
     const char *name;
+    /* Does CPUID offer it? */
+    bool (*present)(void);
     /* NULL: this CPU will do. Otherwise the line that names the mend. */
     const char *(*probe)(void);
     /* Carves what a vcpu needs; boot, on the boot CPU. Negative: no memory. */
@@ -95,9 +97,12 @@ struct backend {
     /* 32-bit protected mode, flat, paging off: how a Linux kernel is entered. */
     void (*set_protected)(struct vcpu *vcpu, uint16_t cs, uint16_t ds, uint32_t entry);
     void (*set_gdt)(struct vcpu *vcpu, uint64_t base, uint16_t limit);
-    /* NMIs are held from close to open. Between them: the last look at the mail box, and enter. */
+    /* NMIs are held from close to open, between which are the last look at the mail box, and enter. Or they
+     * are not, and one that comes makes enter return EXIT_NONE, unless it comes in the guest: for this the
+     * NMI handler moves a RIP in [look, look_end) back to look. NULL: they are held. */
     void (*close)(void);
     void (*open)(void);
+    const char *look, *look_end;
     /* One entry and its exit. Delivers what is due, flushes what has to be. */
     void (*enter)(struct vcpu *vcpu, struct exit *exit);
     /* Address space numbers that tag cached translations, 0 included (APM vol. 2, 15.16). Known after probe.
@@ -115,9 +120,11 @@ struct backend {
     uint64_t (*nested_leaf)(uint64_t address, unsigned prot, bool large);
     uint64_t (*nested_table)(uint64_t address);
     unsigned (*nested_prot)(uint64_t entry);
+    /* Can one large entry map all of this (a power of two, 2 MiB or 1 GiB)? */
+    bool (*nested_whole)(uint64_t address, uint64_t size);
 };
 extern const struct backend *backend;
-extern const struct backend svm_backend;
+extern const struct backend svm_backend, vmx_backend;
 
 /* Runs the guest on this CPU for ever. */
 _Noreturn void vcpu_loop(struct vcpu *vcpu);

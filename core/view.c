@@ -155,6 +155,17 @@ void *guest_ram(uint64_t gpa)
     return memmap_is_ram(gpa & PAGE_MASK, PAGE_SIZE) ? (void *)(gpa & PAGE_MASK) : NULL;
 }
 
+/* Maps what one entry of `level` would, by as few entries as can. */
+static int map(struct view *view, uint64_t gpa, unsigned level)
+{
+    if (level == 1 || backend->nested_whole(gpa, span(level)))
+        return set(view, gpa, level, ACCESS_RWX);
+    int failed = 0;
+    for (unsigned i = 0; i < 512 && !failed; i++)
+        failed = map(view, gpa + i * span(level - 1), level - 1);
+    return failed;
+}
+
 int view_init(void)
 {
     struct view *view = view_create();
@@ -165,7 +176,7 @@ int view_init(void)
     uint64_t end = gib_pages ? MAPPED_GIBS * GIB : ram;
     int failed = 0;
     for (uint64_t gpa = 0; gpa < end && !failed; gpa += gib_pages ? GIB : LARGE)
-        failed = set(view, gpa, gib_pages ? 3 : 2, ACCESS_RWX);
+        failed = map(view, gpa, gib_pages ? 3 : 2);
     for (uint64_t gpa = 0; gpa < ram && !failed; gpa += LARGE)
         if (memmap_is_hidden(gpa))
             failed = set(view, gpa, 2, 0);

@@ -168,9 +168,19 @@ static void open_wire(void)
         console_init(COM1);
 }
 
+static void choose_backend(void)
+{
+    static const struct backend *const all[] = {&svm_backend, &vmx_backend};
+    for (unsigned i = 0; !backend && i < sizeof all / sizeof *all; i++)
+        if (all[i]->present())
+            backend = all[i];
+    if (!backend)
+        boot_fail("this CPU offers neither SVM nor VMX: run on one that does (QEMU: -cpu EPYC,+svm,+npt)");
+}
+
 static void set_up_cpus(void)
 {
-    backend = &svm_backend;
+    choose_backend();
     const char *why = apic_probe();
     if (!why)
         why = backend->probe();

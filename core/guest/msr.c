@@ -6,15 +6,18 @@
 #include "core/guest/policy.h"
 #include "core/limit.h"
 #include "core/x86/asm.h"
+#include "core/x86/trap.h"
 
 /* How writes of the trapped ones end. */
+enum { FEATURE_LOCKED = 1 };
 enum treatment { REFUSE, IGNORE, OWN };
 
 static const struct {
     struct trapped_msr msr;
     enum treatment write;
 } table[] = {
-    {{MSR_TSC, false, true}, OWN}, /* moves the guest's clock, not the log's */
+    {{MSR_TSC, false, true}, OWN},               /* moves the guest's clock, not the log's */
+    {{MSR_FEATURE_CONTROL, true, true}, REFUSE}, /* reads as locked, with all off */
     {{MSR_TSC_ADJUST, true, true}, OWN},
     {{MSR_APIC_BASE, false, true},
      OWN},                         /* the local APIC stays where and how it is: guest/lapic.c depends on it */
@@ -58,6 +61,8 @@ void policy_msr_read(struct vcpu *vcpu, const struct exit *exit)
         value = vcpu_get(vcpu, REG_EFER);
     else if (msr == MSR_TSC_ADJUST)
         value = vcpu->tsc_adjust;
+    else if (msr == MSR_FEATURE_CONTROL && msr_read_safe(msr, &value))
+        value = FEATURE_LOCKED;
     else {
         refuse(vcpu, "rdmsr");
         return;

@@ -36,12 +36,13 @@ enum { NPT_P = 1 << 0, NPT_W = 1 << 1, NPT_U = 1 << 2, NPT_LARGE = 1 << 7 };
 static uint64_t host_vmcb[MAX_CPUS];
 static unsigned asids;
 
+static bool present(void)
+{
+    return cpuid(0x80000000, 0).eax >= 0x8000000A && cpuid(0x80000001, 0).ecx & CPUID_SVM;
+}
+
 static const char *probe(void)
 {
-    uint32_t max = cpuid(0x80000000, 0).eax;
-    if (max < 0x8000000A || !(cpuid(0x80000001, 0).ecx & CPUID_SVM))
-        return "this CPU has neither SVM nor VMX offered to us: run on an AMD CPU with SVM (QEMU: -cpu "
-               "EPYC,+svm,+npt)";
     if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
         return "SVM is disabled by the firmware (VM_CR.SVMDIS): turn SVM on in its setup";
     struct cpuid svm = cpuid(0x8000000A, 0);
@@ -266,8 +267,16 @@ static unsigned nested_prot(uint64_t entry)
     return ACCESS_READ | (entry & NPT_W ? ACCESS_WRITE : 0u) | (entry & NPT_NX ? 0u : ACCESS_EXEC);
 }
 
+/* MTRRs apply to the guest's accesses too, and tell the types inside a page (15.25.8). */
+static bool nested_whole(uint64_t address, uint64_t size)
+{
+    (void)address, (void)size;
+    return true;
+}
+
 const struct backend svm_backend = {
     .name = "SVM",
+    .present = present,
     .probe = probe,
     .address_spaces = address_spaces,
     .cpu_start = cpu_start,
@@ -288,4 +297,5 @@ const struct backend svm_backend = {
     .nested_leaf = nested_leaf,
     .nested_table = nested_table,
     .nested_prot = nested_prot,
+    .nested_whole = nested_whole,
 };

@@ -11,9 +11,23 @@ enum msr {
     MSR_KVM_WALL_CLOCK = 0x11, /* KVM's old numbers */
     MSR_KVM_SYSTEM_TIME = 0x12,
     MSR_APIC_BASE = 0x1B,
+    MSR_FEATURE_CONTROL = 0x3A,
     MSR_TSC_ADJUST = 0x3B,
     MSR_BIOS_UPDATE = 0x79,
     MSR_DEBUGCTL = 0x1D9,
+    MSR_PAT = 0x277,
+    MSR_VMX_BASIC = 0x480,
+    MSR_VMX_CR0_FIXED0 = 0x486,
+    MSR_VMX_CR0_FIXED1,
+    MSR_VMX_CR4_FIXED0,
+    MSR_VMX_CR4_FIXED1,
+    MSR_VMX_SECONDARY = 0x48B,
+    MSR_VMX_EPT_VPID_CAP,
+    MSR_VMX_TRUE_PIN,
+    MSR_VMX_TRUE_PRIMARY,
+    MSR_VMX_TRUE_EXIT,
+    MSR_VMX_TRUE_ENTRY,
+    MSR_VMX_LAST = 0x493,
     MSR_EFER = 0xC0000080,
     MSR_GS_BASE = 0xC0000101,
     MSR_SYSCFG = 0xC0010010,
@@ -38,7 +52,9 @@ enum cr0 {
     CR0_EM = 1 << 2,
     CR0_TS = 1 << 3,
     CR0_ET = 1 << 4,
-    CR0_WP = 1 << 16
+    CR0_NE = 1 << 5,
+    CR0_WP = 1 << 16,
+    CR0_AM = 1 << 18
 };
 #define CR0_NW (1u << 29)
 #define CR0_CD (1u << 30)
@@ -49,6 +65,8 @@ enum cr4 {
     CR4_PGE = 1 << 7,
     CR4_OSFXSR = 1 << 9,
     CR4_LA57 = 1 << 12,
+    CR4_VMXE = 1 << 13,
+    CR4_PCIDE = 1 << 17,
     CR4_OSXSAVE = 1 << 18,
     CR4_PKE = 1 << 22
 };
@@ -126,22 +144,23 @@ static inline uint64_t rdtsc(void)
     return (uint64_t)high << 32 | low;
 }
 
-#define DEFINE_CR(n)                                                                                         \
-    static inline uint64_t read_cr##n(void)                                                                  \
+#define DEFINE_REGISTER(name)                                                                                \
+    static inline uint64_t read_##name(void)                                                                 \
     {                                                                                                        \
         uint64_t v;                                                                                          \
-        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v));                                                    \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(v));                                                   \
         return v;                                                                                            \
     }                                                                                                        \
-    static inline void write_cr##n(uint64_t v)                                                               \
+    static inline void write_##name(uint64_t v)                                                              \
     {                                                                                                        \
-        __asm__ volatile("mov %0, %%cr" #n ::"r"(v) : "memory");                                             \
+        __asm__ volatile("mov %0, %%" #name ::"r"(v) : "memory");                                            \
     }
-DEFINE_CR(0)
-DEFINE_CR(2)
-DEFINE_CR(3)
-DEFINE_CR(4)
-#undef DEFINE_CR
+DEFINE_REGISTER(cr0)
+DEFINE_REGISTER(cr2)
+DEFINE_REGISTER(cr3)
+DEFINE_REGISTER(cr4)
+DEFINE_REGISTER(dr6)
+#undef DEFINE_REGISTER
 
 static inline uint8_t inb(uint16_t port)
 {

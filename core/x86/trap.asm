@@ -1,7 +1,7 @@
-; Entry stubs of the 32 exceptions, and the places whose RIP a trap handler may move: msr_read_safe, msr_write_safe and cpu_wait.
+; Entry stubs of the 32 exceptions, and the places whose RIP a trap handler may move: msr_read_safe, msr_write_safe, xsetbv_safe and cpu_wait.
 
 extern trap_handle
-global trap_stubs, msr_read_safe, msr_write_safe, msr_fault, msr_read_at, msr_write_at, cpu_wait, cpu_wait_look, cpu_wait_end
+global trap_stubs, msr_read_safe, msr_write_safe, msr_fault, msr_read_at, msr_write_at, xsetbv_safe, xsetbv_at, cpu_wait, cpu_wait_look, cpu_wait_end
 
 WITH_ERROR equ (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 17) | (1 << 21) | (1 << 29) | (1 << 30)
 
@@ -81,6 +81,16 @@ msr_write_safe:
         shr rdx, 32
 msr_write_at:
         wrmsr
+        mov eax, 1
+        ret
+; bool xsetbv_safe(uint32_t index, uint64_t value); needs CR4.OSXSAVE
+xsetbv_safe:
+        mov ecx, edi
+        mov eax, esi
+        mov rdx, rsi
+        shr rdx, 32
+xsetbv_at:
+        xsetbv
         mov eax, 1
         ret
 msr_fault:

@@ -1,6 +1,6 @@
 /*
- * What the hypervisor does about its own exceptions. NMI: notes it (doorbell.h) and returns. #GP at the two
- * MSR accesses that may fail: their callers learn it. Everything else is a bug of ours: a report that
+ * What the hypervisor does about its own exceptions. NMI: notes it (doorbell.h) and returns. #GP at the three
+ * accesses that may fail: their callers learn it. Everything else is a bug of ours: a report that
  * explains, and a panic.
  */
 #include "core/x86/trap.h"
@@ -9,7 +9,7 @@
 #include "core/panic.h"
 #include "core/x86/asm.h"
 
-extern char msr_read_at[], msr_write_at[], msr_fault[], cpu_wait_look[], cpu_wait_end[];
+extern char msr_read_at[], msr_write_at[], xsetbv_at[], msr_fault[], cpu_wait_look[], cpu_wait_end[];
 
 static const char *const names[32] = {
     [VEC_DE] = "#DE divide error",   [VEC_DB] = "#DB debug",      [VEC_BP] = "#BP breakpoint",
@@ -29,6 +29,8 @@ static void nmi(struct trap_frame *frame)
     doorbell_taken(cpu, frame->rip);
     if (frame->rip >= (uint64_t)cpu_wait_look && frame->rip < (uint64_t)cpu_wait_end)
         frame->rip = (uint64_t)cpu_wait_look;
+    if (backend && frame->rip >= (uint64_t)backend->look && frame->rip < (uint64_t)backend->look_end)
+        frame->rip = (uint64_t)backend->look;
     hosttest_nmi();
     panic_nmi(frame);
     cpu->context = context;
@@ -60,7 +62,8 @@ void trap_handle(struct trap_frame *frame)
         return;
     }
     if (frame->vector == VEC_GP &&
-        (frame->rip == (uint64_t)msr_read_at || frame->rip == (uint64_t)msr_write_at)) {
+        (frame->rip == (uint64_t)msr_read_at || frame->rip == (uint64_t)msr_write_at ||
+         frame->rip == (uint64_t)xsetbv_at)) {
         frame->rip = (uint64_t)msr_fault;
         return;
     }

@@ -27,8 +27,9 @@ size_t stack_size(enum stack stack);
 
 void trap_handle(struct trap_frame *frame); /* from trap.asm */
 
-/* False where the MSR does not exist or the value is refused (#GP). Normal context. */
+/* False where the MSR or XCR does not exist or the value is refused (#GP). Normal context. */
 bool msr_read_safe(uint32_t msr, uint64_t *value);
 bool msr_write_safe(uint32_t msr, uint64_t value);
+bool xsetbv_safe(uint32_t index, uint64_t value);
 
 #endif

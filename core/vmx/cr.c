@@ -1,0 +1,94 @@
+/* Control registers that the guest does not have to itself. CR0.NE, NW and CD are shadowed, so a MOV to CR0
+ * that changes one of them exits and is done here whole, paging included. CR4.VMXE reads 0 and cannot be set.
+ */
+#include "core/vmx/vmx.h"
+#include "core/view.h"
+#include "core/x86/asm.h"
+#include "core/x86/trap.h"
+
+enum cr_access {
+    MOV_TO_CR = 0,
+    LMSW = 3,
+    ACCESS_SHIFT = 4,
+    REGISTER_SHIFT = 8,
+    LMSW_SHIFT = 16,
+    LMSW_BITS = 0xF
+};
+#define CR0_DEFINED                                                                                          \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define PDPTE_PRESENT  1ull
+#define PDPTE_RESERVED 0xFFF00000000001E6ull
+
+bool vmx_load_pdptes(struct vcpu *vcpu)
+{
+    uint64_t cr3 = vmread(GUEST_CR3) & 0xFFFFFFE0;
+    const uint8_t *page = view_memory(vcpu->view, cr3, ACCESS_READ);
+    if (!page)
+        return false;
+    const uint64_t *pdpte = (const void *)(page + cr3 % PAGE_SIZE);
+    for (unsigned i = 0; i < 4; i++)
+        if (pdpte[i] & PDPTE_PRESENT && pdpte[i] & PDPTE_RESERVED)
+            return false;
+    for (unsigned i = 0; i < 4; i++)
+        vmwrite(GUEST_PDPTE0 + 2 * i, pdpte[i]);
+    return true;
+}
+
+/* Paging on or off, and long mode with it (SDM vol. 3, 4.1.2, 10.8.5). */
+static bool switch_paging(struct vcpu *vcpu, bool on)
+{
+    uint64_t efer = vmread(GUEST_EFER), cr4 = vmread(GUEST_CR4), entry = vmread(ENTRY_CONTROLS);
+    bool long_mode = on && efer & EFER_LME;
+    struct segment cs;
+    backend->segment(vcpu, SEG_CS, &cs);
+    if (long_mode && (!(cr4 & CR4_PAE) || cs.attributes & SEGMENT_LONG))
+        return false;
+    if (!on && (cr4 & CR4_PCIDE || (efer & EFER_LMA && cs.attributes & SEGMENT_LONG)))
+        return false;
+    if (on && !long_mode && cr4 & CR4_PAE && !vmx_load_pdptes(vcpu))
+        return false;
+    vmwrite(GUEST_EFER, long_mode ? efer | EFER_LMA : efer & ~(uint64_t)EFER_LMA);
+    vmwrite(ENTRY_CONTROLS, long_mode ? entry | ENTRY_GUEST_64 : entry & ~(uint64_t)ENTRY_GUEST_64);
+    return true;
+}
+
+bool vmx_write_cr0(struct vcpu *vcpu, uint64_t value)
+{
+    uint64_t old = vmread(GUEST_CR0);
+    if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)))
+        return false;
+    value = (value & CR0_DEFINED) | CR0_ET;
+    if ((value ^ old) & CR0_PG && !switch_paging(vcpu, value & CR0_PG))
+        return false;
+    if ((value ^ old) & (CR0_PG | CR0_WP | CR0_PE))
+        vcpu->flush = true;
+    vmwrite(GUEST_CR0, (value & ~(uint64_t)(CR0_NW | CR0_CD)) | CR0_NE);
+    vmwrite(CR0_SHADOW, vmx_of(vcpu)->cr0_shadow = value & VMX_CR0_OURS);
+    return true;
+}
+
+void vmx_cr_exit(struct vcpu *vcpu, const struct exit *exit)
+{
+    unsigned cr = exit->info1 & 0xF, how = exit->info1 >> ACCESS_SHIFT & 3;
+    uint64_t value = vcpu->gpr[exit->info1 >> REGISTER_SHIFT & 0xF];
+    if (how == LMSW) {
+        uint64_t old = vcpu_get(vcpu, REG_CR0), bits = exit->info1 >> LMSW_SHIFT & LMSW_BITS;
+        value = (old & ~(uint64_t)(LMSW_BITS & ~CR0_PE)) | bits; /* PE can be set by it, not cleared */
+    } else if (vmread(GUEST_CS_RIGHTS) >> RIGHTS_HIGH_SHIFT & SEGMENT_LONG ? 0 : 1) {
+        value = (uint32_t)value;
+    }
+    if (cr == 0 && (how == MOV_TO_CR || how == LMSW) && vmx_write_cr0(vcpu, value))
+        vcpu_skip(vcpu, exit);
+    else
+        vcpu_inject_gp(vcpu);
+}
+
+void vmx_xsetbv_exit(struct vcpu *vcpu, const struct exit *exit)
+{
+    uint64_t value = (uint32_t)vcpu->gpr[REG_RAX] | vcpu->gpr[REG_RDX] << 32;
+    /* XCR0 is the guest's own; the CPU itself judges the value. */
+    if (!vcpu_get(vcpu, REG_CPL) && xsetbv_safe((uint32_t)vcpu->gpr[REG_RCX], value))
+        vcpu_skip(vcpu, exit);
+    else
+        vcpu_inject_gp(vcpu);
+}

@@ -1,0 +1,104 @@
+/*
+ * Events into the guest. With virtual NMIs the CPU keeps the guest's NMI mask: an injected NMI sets it, the
+ * guest's IRET clears it. A guest NMI (cpu->guest_nmi, one as in a CPU's latch) is injected at an entry at
+ * which nothing is in its way: no other event, no mask, no interrupt shadow. Otherwise the NMI window exits
+ * as soon as that is so.
+ */
+#include "core/cpu.h"
+#include "core/vmx/vmx.h"
+#include "core/x86/asm.h"
+
+enum { ALL_EXCEPTIONS = ~(1u << VEC_NMI) };
+
+static void inject(const struct event *event)
+{
+    static const uint8_t types[] = {
+        [EVENT_INTERRUPT] = VMX_INTERRUPT, [EVENT_NMI] = VMX_NMI, [EVENT_EXCEPTION] = VMX_EXCEPTION};
+    uint32_t info = VMX_EVENT_VALID | event->vector | (uint32_t)types[event->type] << VMX_EVENT_TYPE_SHIFT;
+    if (event->has_error && vmread(GUEST_CR0) & CR0_PE) { /* none is pushed in real mode */
+        info |= VMX_EVENT_ERROR_VALID;
+        vmwrite(ENTRY_ERROR, event->error_code);
+    }
+    vmwrite(ENTRY_EVENT, info);
+}
+
+/* Returns whether the NMI window has to exit. */
+static bool prepare_nmi(struct vcpu *vcpu)
+{
+    struct vmx *vmx = vmx_of(vcpu);
+    if (!atomic_load(&vcpu->cpu->guest_nmi) || vcpu->nmi_held)
+        return false;
+    if (vmx->injected.type != EVENT_NONE || vmread(INTERRUPTIBILITY))
+        return true;
+    if (atomic_exchange(&vcpu->cpu->guest_nmi, 0)) {
+        vmx->injected = (struct event){.type = EVENT_NMI, .vector = VEC_NMI};
+        vmx->from = NULL;
+        vcpu->nmis_injected++;
+        inject(&vmx->injected);
+    }
+    return false;
+}
+
+void vmx_prepare_events(struct vcpu *vcpu)
+{
+    struct vmx *vmx = vmx_of(vcpu);
+    struct event *event = vcpu->requeued.type != EVENT_NONE ? &vcpu->requeued : &vcpu->event;
+    vmx->injected.type = EVENT_NONE;
+    if (event->type != EVENT_NONE) {
+        vmx->injected = *event;
+        vmx->from = event;
+        event->type = EVENT_NONE;
+        inject(&vmx->injected);
+    }
+    bool window = prepare_nmi(vcpu);
+    /* Idle time is for the log, while it has any. */
+    uint32_t primary = vmx_controls.primary | (window ? PRIMARY_NMI_WINDOW : 0) |
+                       (log_backlog(vcpu->cpu->index) ? PRIMARY_HLT_EXITING : 0);
+    if (primary != vmx->primary)
+        vmwrite(PRIMARY_CONTROLS, vmx->primary = primary);
+    /* #UD: VMMCALL, the other vendor's hypercall, raises it here. */
+    uint32_t exceptions = vcpu->exceptions_intercepted ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD;
+    if (exceptions != vmx->exceptions)
+        vmwrite(EXCEPTION_BITMAP, vmx->exceptions = exceptions);
+}
+
+void vmx_take_back(struct vcpu *vcpu)
+{
+    struct vmx *vmx = vmx_of(vcpu);
+    if (vmx->injected.type == EVENT_NONE)
+        return;
+    vmwrite(ENTRY_EVENT, 0);
+    if (vmx->from) {
+        *vmx->from = vmx->injected;
+    } else {
+        vcpu->nmis_injected--;
+        atomic_store(&vcpu->cpu->guest_nmi, 1);
+    }
+}
+
+/* What the exit interrupted is delivered again. A software interrupt or exception is left out: RIP still
+ * stands on its instruction. An NMI was not delivered yet, so it does not block itself. */
+void vmx_requeue(struct vcpu *vcpu)
+{
+    uint64_t info = vmread(VECTORING_EVENT);
+    if (!(info & VMX_EVENT_VALID))
+        return;
+    struct event event = {.vector = (uint8_t)info, .has_error = info & VMX_EVENT_ERROR_VALID};
+    switch (info >> VMX_EVENT_TYPE_SHIFT & 7) {
+    case VMX_INTERRUPT:
+        event.type = EVENT_INTERRUPT;
+        break;
+    case VMX_NMI:
+        event.type = EVENT_NMI;
+        vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) & ~(uint64_t)BLOCKED_NMI);
+        break;
+    case VMX_EXCEPTION:
+        event.type = EVENT_EXCEPTION;
+        break;
+    default:
+        return;
+    }
+    if (event.has_error)
+        event.error_code = (uint32_t)vmread(VECTORING_ERROR);
+    vcpu->requeued = event;
+}

@@ -1,0 +1,165 @@
+/* What an exit says (SDM vol. 3, 28.2 and appendix C), in the words of vcpu.h; and which MSRs and ports exit
+ * at all (25.6.4, 25.6.9). An exit reads no more fields than its reason needs. */
+#include "core/guest/policy.h"
+#include "core/vmx/vmx.h"
+#include "core/x86/asm.h"
+
+uint8_t vmx_msr_bitmap[4096] __attribute__((aligned(4096)));
+uint8_t vmx_io_bitmaps[8192] __attribute__((aligned(4096)));
+
+enum { MSR_HIGH = 0x400, MSR_WRITES = 0x800, MSRS = 0x2000, DR6_CAUSES = 0x600F };
+#define MSR_HIGH_BASE 0xC0000000u
+
+/* A bit an MSR, in four parts of 1 KiB: reads from 0 and from C0000000 on, then writes. Accesses outside
+ * always exit. */
+static void trap_msr(uint32_t msr, bool read, bool write)
+{
+    unsigned part = msr >= MSR_HIGH_BASE ? MSR_HIGH : 0;
+    uint32_t index = msr >= MSR_HIGH_BASE ? msr - MSR_HIGH_BASE : msr;
+    if (index >= MSRS)
+        return;
+    uint8_t bit = (uint8_t)(1 << index % 8);
+    if (read)
+        vmx_msr_bitmap[part + index / 8] |= bit;
+    if (write)
+        vmx_msr_bitmap[MSR_WRITES + part + index / 8] |= bit;
+}
+
+void vmx_permissions_init(void)
+{
+    const struct trapped_msr *msr;
+    for (unsigned i = 0; (msr = policy_msr(i)); i++)
+        trap_msr(msr->number, msr->read, msr->write);
+    for (uint32_t number = MSR_VMX_BASIC; number <= MSR_VMX_LAST; number++)
+        trap_msr(number, true, true);
+    for (uint32_t port = 0; port < 65536; port++)
+        if (policy_port_trapped((uint16_t)port))
+            vmx_io_bitmaps[port / 8] |= (uint8_t)(1 << port % 8);
+}
+
+static void decode_io(struct exit *exit)
+{
+    uint64_t info = exit->info1 = vmread(QUALIFICATION);
+    exit->reason = EXIT_IO;
+    exit->io.port = (uint16_t)(info >> VMX_IO_PORT_SHIFT);
+    exit->io.size = (uint8_t)((info & VMX_IO_SIZE) + 1);
+    exit->io.in = info & VMX_IO_IN;
+    exit->io.string = info & VMX_IO_STRING;
+    exit->io.rep = info & VMX_IO_REP;
+}
+
+static void decode_nested_fault(struct vcpu *vcpu, struct exit *exit)
+{
+    uint64_t info = exit->info1 = vmread(QUALIFICATION);
+    exit->reason = EXIT_NESTED_FAULT;
+    exit->fault.gpa = exit->info2 = vmread(GUEST_PHYSICAL);
+    exit->fault.table_walk = info & VMX_EPT_LINEAR && !(info & VMX_EPT_FINAL);
+    exit->fault.access = info & VMX_EPT_FETCH   ? ACCESS_EXEC
+                         : info & VMX_EPT_WRITE ? ACCESS_WRITE
+                                                : ACCESS_READ;
+    vmx_requeue(vcpu);
+    if (vcpu->requeued.type == EVENT_NONE && info & VMX_EPT_UNBLOCKED)
+        vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) | BLOCKED_NMI); /* the IRET is executed again */
+}
+
+static void decode_exception(struct vcpu *vcpu, struct exit *exit)
+{
+    uint64_t info = exit->info2 = vmread(EXIT_EVENT);
+    vmx_requeue(vcpu);
+    if ((info >> VMX_EVENT_TYPE_SHIFT & 7) == VMX_NMI) {
+        /* NMIs are blocked from this exit to the next IRET, and VM entry does not end that (28.3, Bochs too):
+         * the handler's own IRET does, before anything parks. */
+        exit->reason = EXIT_NMI;
+        __asm__ volatile("int $2" ::: "memory");
+        return;
+    }
+    exit->reason = EXIT_EXCEPTION;
+    exit->vector = (uint8_t)info;
+    if (info & VMX_EVENT_ERROR_VALID)
+        exit->error_code = (uint32_t)vmread(EXIT_ERROR);
+    if (exit->vector == VEC_PF) { /* the CPU leaves CR2 and DR6 alone, and gives here what belongs there */
+        write_cr2(vmread(QUALIFICATION));
+    } else if (exit->vector == VEC_DB) {
+        uint64_t causes = vmread(QUALIFICATION) & DR6_CAUSES;
+        vcpu_set(vcpu, REG_DR6, vcpu_get(vcpu, REG_DR6) | causes);
+    }
+    if (vcpu->requeued.type == EVENT_NONE && info & VMX_EVENT_UNBLOCKED && exit->vector != VEC_DF)
+        vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) | BLOCKED_NMI);
+}
+
+static void decode_instruction(struct vcpu *vcpu, struct exit *exit, unsigned reason)
+{
+    exit->next_rip = vcpu->rip + vmread(INSTRUCTION_LENGTH);
+    switch (reason) {
+    case VMX_EXIT_CPUID:
+        exit->reason = EXIT_CPUID;
+        break;
+    case VMX_EXIT_HLT:
+        exit->reason = EXIT_HLT;
+        break;
+    case VMX_EXIT_INVD:
+        exit->reason = EXIT_INVD;
+        break;
+    case VMX_EXIT_VMCALL:
+        exit->reason = EXIT_HYPERCALL;
+        break;
+    case VMX_EXIT_IO:
+        decode_io(exit);
+        break;
+    case VMX_EXIT_RDMSR:
+        exit->reason = EXIT_MSR_READ;
+        break;
+    case VMX_EXIT_WRMSR:
+        exit->reason = EXIT_MSR_WRITE;
+        break;
+    case VMX_EXIT_CR:
+        exit->info1 = vmread(QUALIFICATION);
+        exit->reason = EXIT_NONE;
+        vmx_cr_exit(vcpu, exit);
+        break;
+    case VMX_EXIT_XSETBV:
+        exit->reason = EXIT_NONE;
+        vmx_xsetbv_exit(vcpu, exit);
+        break;
+    default:
+        if (reason == VMX_EXIT_GETSEC || (reason >= VMX_EXIT_VMCLEAR && reason <= VMX_EXIT_VMXON) ||
+            reason == VMX_EXIT_INVEPT || reason == VMX_EXIT_INVVPID || reason == VMX_EXIT_VMFUNC)
+            exit->reason = EXIT_FORBIDDEN;
+    }
+}
+
+/* A task switch stays EXIT_UNKNOWN, which resets the guest: of the guests here only i386 Linux has a task
+ * gate, for the double fault that ends it anyway. */
+void vmx_decode_exit(struct vcpu *vcpu, struct exit *exit)
+{
+    uint64_t code = vmread(EXIT_REASON);
+    *exit = (struct exit){.reason = EXIT_UNKNOWN, .code = code};
+    if (code & VMX_REASON_ENTRY_FAILED) {
+        exit->reason = EXIT_ENTRY_FAILED;
+        return;
+    }
+    switch ((uint16_t)code) {
+    case VMX_EXIT_EXCEPTION:
+        decode_exception(vcpu, exit);
+        break;
+    case VMX_EXIT_EPT_VIOLATION:
+        decode_nested_fault(vcpu, exit);
+        break;
+    case VMX_EXIT_TRIPLE_FAULT:
+        exit->reason = EXIT_SHUTDOWN;
+        break;
+    case VMX_EXIT_INIT: /* Bochs leaves it pending: each entry would exit so. None is ever sent
+                           (guest/lapic.c) */
+        exit->reason = EXIT_INIT;
+        break;
+    case VMX_EXIT_SIPI:
+    case VMX_EXIT_NMI_WINDOW:
+        exit->reason = EXIT_NONE;
+        break;
+    case VMX_EXIT_EPT_MISCONFIGURATION:
+        exit->info2 = vmread(GUEST_PHYSICAL);
+        break;
+    default:
+        decode_instruction(vcpu, exit, (uint16_t)code);
+    }
+}

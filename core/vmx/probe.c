@@ -1,0 +1,115 @@
+/*
+ * Is this CPU's VMX enough? Each capability MSR allows bits of a control field: its low half names those that
+ * must be 1, its high half those that may be (SDM vol. 3, appendix A). Whatever is missing is named by one
+ * line, before any guest runs.
+ */
+#include "core/vmx/vmx.h"
+#include "core/x86/asm.h"
+
+enum { CPUID_VMX = 1 << 5, FEATURE_LOCKED = 1 << 0, FEATURE_VMX = 1 << 2 };
+#define BASIC_TRUE_CONTROLS (1ull << 55)
+#define BASIC_REVISION      0x7FFFFFFFu
+
+struct vmx_controls vmx_controls;
+
+bool vmx_present(void)
+{
+    return cpuid(0, 0).eax >= 1 && cpuid(1, 0).ecx & CPUID_VMX;
+}
+
+struct need {
+    uint32_t bit;
+    const char *missing;
+};
+
+static const struct need pin[] = {
+    {PIN_NMI_EXITING, "this CPU's VMX has no NMI exiting (pin-based control bit 3): use another CPU"},
+    {PIN_VIRTUAL_NMIS, "this CPU's VMX has no virtual NMIs (pin-based control bit 5): use another CPU"},
+    {0, NULL}};
+static const struct need primary[] = {
+    {PRIMARY_TSC_OFFSETTING, "this CPU's VMX has no TSC offsetting (primary control bit 3): use another CPU"},
+    {PRIMARY_HLT_EXITING, "this CPU's VMX has no HLT exiting (primary control bit 7): use another CPU"},
+    {PRIMARY_NMI_WINDOW,
+     "this CPU's VMX has no NMI-window exiting (primary control bit 22): use another CPU"},
+    {PRIMARY_IO_BITMAPS, "this CPU's VMX has no I/O bitmaps (primary control bit 25): use another CPU"},
+    {PRIMARY_MSR_BITMAPS, "this CPU's VMX has no MSR bitmaps (primary control bit 28): use another CPU"},
+    {PRIMARY_SECONDARY, "this CPU's VMX has no secondary controls (primary control bit 31): use another CPU"},
+    {0, NULL}};
+static const struct need secondary[] = {
+    {SECONDARY_EPT, "this CPU has VMX but no EPT (secondary control bit 1): use a Core i or later"},
+    {SECONDARY_VPID, "this CPU has VMX but no VPID (secondary control bit 5): use a Core i or later"},
+    {SECONDARY_UNRESTRICTED,
+     "this CPU has VMX but no unrestricted guest (secondary control bit 7): use a Westmere or later"},
+    {0, NULL}};
+static const struct need leave[] = {
+    {EXIT_SAVE_DEBUG, "this CPU's VMX does not save debug controls (exit control bit 2): use another CPU"},
+    {EXIT_HOST_64, "this CPU's VMX has no 64-bit host (exit control bit 9): use another CPU"},
+    {EXIT_SAVE_PAT | EXIT_LOAD_PAT,
+     "this CPU's VMX does not switch IA32_PAT (exit control bits 18, 19): use another CPU"},
+    {EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+     "this CPU's VMX does not switch IA32_EFER (exit control bits 20, 21): use another CPU"},
+    {0, NULL}};
+static const struct need enter[] = {
+    {ENTRY_LOAD_DEBUG, "this CPU's VMX does not load debug controls (entry control bit 2): use another CPU"},
+    {ENTRY_GUEST_64, "this CPU's VMX has no 64-bit guest (entry control bit 9): use another CPU"},
+    {ENTRY_LOAD_PAT, "this CPU's VMX does not load IA32_PAT (entry control bit 14): use another CPU"},
+    {ENTRY_LOAD_EFER, "this CPU's VMX does not load IA32_EFER (entry control bit 15): use another CPU"},
+    {0, NULL}};
+
+/* The control field with the needed bits, those of `wanted` that the CPU has, and those that it insists on.
+ */
+static const char *choose(uint32_t msr, const struct need *needs, uint32_t wanted, uint32_t *controls)
+{
+    uint64_t capability = rdmsr(msr);
+    uint32_t must = (uint32_t)capability, may = (uint32_t)(capability >> 32);
+    *controls = must | (wanted & may);
+    for (; needs->bit; needs++) {
+        if ((may & needs->bit) != needs->bit)
+            return needs->missing;
+        *controls |= needs->bit;
+    }
+    return NULL;
+}
+
+static const char *check_ept(uint64_t cap)
+{
+    if (!(cap & EPT_CAP_WALK_4) || !(cap & EPT_CAP_WB))
+        return "this CPU's EPT has no 4-level walk or no write-back tables (IA32_VMX_EPT_VPID_CAP bits 6, "
+               "14): use another CPU";
+    if (!(cap & EPT_CAP_INVEPT) || !(cap & EPT_CAP_INVEPT_ALL) || !(cap & EPT_CAP_INVVPID) ||
+        !(cap & EPT_CAP_INVVPID_ALL))
+        return "this CPU cannot flush all of its EPT translations (IA32_VMX_EPT_VPID_CAP bits 20, 26, 32, "
+               "42): use another CPU";
+    return NULL;
+}
+
+const char *vmx_probe(void)
+{
+    struct vmx_controls *c = &vmx_controls;
+    uint64_t feature = rdmsr(MSR_FEATURE_CONTROL), basic = rdmsr(MSR_VMX_BASIC);
+    if (feature & FEATURE_LOCKED && !(feature & FEATURE_VMX))
+        return "VMX is locked off by the firmware (IA32_FEATURE_CONTROL bit 2): turn VMX (VT-x) on in its "
+               "setup";
+    if (!(basic & BASIC_TRUE_CONTROLS))
+        return "this CPU's VMX has no true controls (IA32_VMX_BASIC bit 55): use a Core i or later";
+    c->revision = basic & BASIC_REVISION;
+    const char *why = choose(MSR_VMX_TRUE_PIN, pin, 0, &c->pin);
+    if (!why)
+        why = choose(MSR_VMX_TRUE_PRIMARY, primary, 0, &c->primary);
+    if (!why)
+        why = choose(MSR_VMX_SECONDARY, secondary,
+                     SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT,
+                     &c->secondary);
+    if (!why)
+        why = choose(MSR_VMX_TRUE_EXIT, leave, 0, &c->exit);
+    if (!why)
+        why = choose(MSR_VMX_TRUE_ENTRY, enter, 0, &c->entry);
+    if (why)
+        return why;
+    /* Allowed, and wanted only at times. */
+    c->primary &= ~(uint32_t)(PRIMARY_HLT_EXITING | PRIMARY_NMI_WINDOW);
+    c->entry &= ~(uint32_t)ENTRY_GUEST_64;
+    c->ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
+    mtrr_read();
+    return check_ept(c->ept_vpid);
+}
