@@ -199,7 +199,10 @@ int vcpu_decode(struct vcpu *vcpu, struct insn *insn)
 void vcpu_advance(struct vcpu *vcpu, unsigned length)
 {
     uint64_t rip = vcpu->rip + length;
-    vcpu->rip = insn_mode(vcpu) == INSN_64 ? rip : rip & LINEAR_32;
+    /* Outside of 64-bit mode RIP has 32 bits; asked only where it matters, since it costs. */
+    if ((rip ^ vcpu->rip) >> 32 && insn_mode(vcpu) != INSN_64)
+        rip &= LINEAR_32;
+    vcpu->rip = rip;
     vcpu->rflags &= ~(uint64_t)RFLAGS_RF;
     backend->clear_shadow(vcpu);
     if (vcpu->rflags & RFLAGS_TF) {
