@@ -86,8 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--level", type=level, metavar="LEVEL",
                        help=f"and worse, of {', '.join(LEVELS)}")
     group.add_argument("--file", default="", metavar="PATTERN",
-                       help="of the call site, as in quiesce.c or tv/*")
-    group.add_argument("--function", default="", metavar="PATTERN", help="of the call site, as in scode_*")
+                       help="of the call site, as in quiesce.c or 'tv/*'")
+    group.add_argument("--function", default="", metavar="PATTERN", help="of the call site, as in 'scode_*'")
     group.add_argument("--since", type=float, metavar="SECONDS", help="as the lines show them")
     group.add_argument("--until", type=float, metavar="SECONDS")
 
