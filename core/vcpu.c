@@ -18,7 +18,7 @@
 #include "core/view.h"
 #include "core/x86/asm.h"
 
-enum { PUMP_RECORDS = 4, DR6_BS = 1 << 14, LINEAR_32 = 0xFFFFFFFFu };
+enum { PUMP_RECORDS = 16, DR6_BS = 1 << 14, LINEAR_32 = 0xFFFFFFFFu };
 
 const struct backend *backend;
 
