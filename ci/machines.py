@@ -88,7 +88,8 @@ ROWS = [
     # COM1 is the log's: not there for the guest, or (console=log) a UART whose output is part of the log.
     Row(Machine("com1-hidden", cpus=1, command="! dmesg | grep 'at I/O 0x3f8'")),
     Row(Machine("com1-console", options="console=log",
-                command="for i in 1 2 3; do echo line $i of the guest; done >/dev/ttyS0; stty -F /dev/ttyS0 -echo"),
+                command="for i in 1 2 3; do echo line $i of the guest; done >/dev/ttyS0;"
+                        " stty -F /dev/ttyS0 -echo"),
         Expect(log=("console: line 1 of the guest", "console: line 3 of the guest"))),
 
     # Stop. 334 rounds to 3 other CPUs each are 1002 NMIs by the ICR.
