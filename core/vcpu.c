@@ -50,7 +50,7 @@ _Noreturn void vcpu_loop(struct vcpu *vcpu)
     struct exit exit;
     for (;;) {
         boundary(vcpu);
-        log_pump(cpu->index, PUMP_RECORDS);
+        vcpu->backlog = log_pump(cpu->index, PUMP_RECORDS);
         backend->close();
         if (wanted(cpu)) {
             backend->open();

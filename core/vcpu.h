@@ -64,6 +64,7 @@ struct vcpu {
     struct event event;    /* to deliver, from vcpu_inject */
     struct event requeued; /* whose delivery an exit interrupted: goes first */
 
+    bool backlog; /* at this entry, the log has something that waits: HLT exits */
     bool nmi_held, exceptions_intercepted;
     enum nmi_block nmi_block;
     bool stepping; /* over an IRET or an interrupt shadow, to inject an NMI behind it */

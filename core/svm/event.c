@@ -33,7 +33,7 @@ void svm_update_intercepts(struct vcpu *vcpu)
         INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_INVLPGA | INTERCEPT_IO |
         INTERCEPT_MSR | INTERCEPT_SHUTDOWN | (vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0) |
         /* Idle time is for the log, while it has any; and HLT is stepped over by skipping it. */
-        (vcpu->stepping || log_backlog(vcpu->cpu->index) ? INTERCEPT_HLT : 0);
+        (vcpu->stepping || vcpu->backlog ? INTERCEPT_HLT : 0);
 }
 
 static uint64_t encode(const struct event *event)

@@ -52,8 +52,8 @@ void vmx_prepare_events(struct vcpu *vcpu)
     }
     bool window = prepare_nmi(vcpu);
     /* Idle time is for the log, while it has any. */
-    uint32_t primary = vmx_controls.primary | (window ? PRIMARY_NMI_WINDOW : 0) |
-                       (log_backlog(vcpu->cpu->index) ? PRIMARY_HLT_EXITING : 0);
+    uint32_t primary =
+        vmx_controls.primary | (window ? PRIMARY_NMI_WINDOW : 0) | (vcpu->backlog ? PRIMARY_HLT_EXITING : 0);
     if (primary != vmx->primary)
         vmwrite(PRIMARY_CONTROLS, vmx->primary = primary);
     /* #UD: VMMCALL, the other vendor's hypercall, raises it here. */
