@@ -147,6 +147,7 @@ static handler *const handlers[EXIT_REASONS] = {
 void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)
 {
     vcpu->exits[exit->reason]++;
+    log_trace("exit %u, code 0x%lx, rip 0x%lx", exit->reason, exit->code, vcpu->rip);
     handlers[exit->reason](vcpu, exit);
 }
 

@@ -28,7 +28,7 @@ void backtrace(uint64_t rip, uint64_t rbp)
         const uint64_t *frame = (const uint64_t *)rbp;
         if (!frame[1])
             break;
-        log_error("  from %pS", (void *)frame[1]);
+        log_error("  from %pB", (void *)frame[1]); /* a return address: of the call before it */
         if (frame[0] <= rbp)
             break;
         rbp = frame[0];

@@ -31,6 +31,7 @@ void quiesce_park(struct cpu *cpu)
 {
     uint64_t round = atomic_load(&cpu->request);
     cpu_set_phase(cpu, PHASE_PARKED);
+    log_debug("quiesce %lu: parked", round);
     atomic_store(&cpu->parked, round); /* E: sequentially consistent with the load below, against F; pairs
                                           with the acquire in stopped() */
     for (;;) {
@@ -132,6 +133,7 @@ int quiesce_begin(struct vcpu *vcpu)
         }
     }
     cpu_set_phase(self, PHASE_OWNER);
+    log_debug("quiesce %lu begins", round);
     return 0;
 }
 
@@ -148,6 +150,7 @@ void quiesce_end(struct vcpu *vcpu)
 {
     struct cpu *self = vcpu->cpu;
     uint64_t round = atomic_load(&released) + 1;
+    log_debug("quiesce %lu ends", round);
     atomic_store(&released, round); /* step 7; F: then parked is read, against E: a CPU that parks late sees
                                        the release, or is rung */
     atomic_store(&next, next_loser(self));
