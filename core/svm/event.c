@@ -32,6 +32,8 @@ void svm_update_intercepts(struct vcpu *vcpu)
     vmcb->intercept_misc1 =
         INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_INVLPGA | INTERCEPT_IO |
         INTERCEPT_MSR | INTERCEPT_SHUTDOWN | (vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0) |
+        /* No interrupt may push the borrowed TF: in a shadow none comes, but QEMU's VMRUN loads no shadow. */
+        (vcpu->stepping ? INTERCEPT_INTR : 0) |
         /* Idle time is for the log, while it has any; and HLT is stepped over by skipping it. */
         (vcpu->stepping || vcpu->backlog ? INTERCEPT_HLT : 0);
 }

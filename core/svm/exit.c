@@ -80,6 +80,9 @@ void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
     /* 0 where the CPU does not save it: QEMU's EPYC does not. */
     exit->next_rip = vmcb->next_rip;
     switch (exit->code) {
+    case SVM_INTR: /* it stays pending; svm_finish_events ends the step, and it comes to the guest after the NMI */
+        exit->reason = EXIT_NONE;
+        break;
     case SVM_NMI:
         exit->reason = EXIT_NMI;
         break;

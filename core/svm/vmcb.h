@@ -55,6 +55,7 @@ _Static_assert(offsetof(struct vmcb, pat) == 0x668, "B.2");
 _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 
 enum intercept_misc1 {
+    INTERCEPT_INTR = 1 << 0,
     INTERCEPT_NMI = 1 << 1,
     INTERCEPT_INIT = 1 << 3,
     INTERCEPT_CPUID = 1 << 18,
@@ -79,6 +80,7 @@ enum intercept_misc2 {
 enum svm_exit {
     SVM_EXCEPTION = 0x40,
     SVM_EXCEPTION_LAST = 0x5F,
+    SVM_INTR = 0x60,
     SVM_NMI = 0x61,
     SVM_INIT = 0x63,
     SVM_CPUID = 0x72,
