@@ -46,7 +46,7 @@ machine-test: images ## boot each machine of ci/machines.py, or those that match
 	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(if $(ONLY),'$(ONLY)')
 
 uart-test: images ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to
-	@BUILD=$(BUILD) $(PYTHON) -m ci.uart
+	@BUILD=$(BUILD) $(PYTHON) -m ci.uart $(if $(ONLY),'$(ONLY)')
 
 reset-test: images ## reset the machine in mid-flight in each way, and get the boot before's records back
 	@BUILD=$(BUILD) $(PYTHON) -m ci.reset_test $(ONLY)

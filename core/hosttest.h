@@ -1,13 +1,14 @@
 /*
- * Tests of the log on the machine itself, before any guest runs: boot options test=uart, test=step, test=hold.
+ * Tests of the log on the machine itself, before any guest runs: boot options test=uart, uart-nmi, step, hold.
  * All CPUs are in the host; at the end the machine is switched off. What arrives on the wire is judged by the
  * decoder (ci/).
  *
- *   uart  every CPU writes some 22,000 bytes of frames at once
+ *   uart  every CPU writes more than 20,000 bytes of frames at once (fewer with more than 4 CPUs);
+ *         uart-nmi: and sends NMIs, whose handlers log, to the next one
  *   step  CPU 0 writes the same record again and again; the n-th time an NMI comes behind the n-th instruction
  *         of the call, and its handler logs too. The other CPUs log all the time. Every record must arrive.
- *   hold  CPU 0 is held behind the n-th instruction until the others have logged HOLD_RECORDS more; n goes up
- *         in strides. The last time it is held for good: its frame stays open.
+ *   hold  the same, but CPU 0 is held there until the others have logged HOLD_RECORDS more. The last time it is
+ *         held for good: its frame stays open.
  */
 #ifndef CORE_HOSTTEST_H
 #define CORE_HOSTTEST_H
@@ -15,7 +16,13 @@
 #include "core/x86/acpi.h"
 #include "core/x86/trap.h"
 
-extern enum hosttest { HOSTTEST_NONE, HOSTTEST_UART, HOSTTEST_STEP, HOSTTEST_HOLD } hosttest;
+extern enum hosttest {
+    HOSTTEST_NONE,
+    HOSTTEST_UART,
+    HOSTTEST_UART_NMI,
+    HOSTTEST_STEP,
+    HOSTTEST_HOLD
+} hosttest;
 
 /* On every CPU, when all are up. */
 _Noreturn void hosttest_run(const struct acpi_info *acpi);

@@ -18,7 +18,9 @@ class Log:
 
 
 LANES = b"".join(bytes([lane << 6]) * uart.BYTES for lane in range(4))
-FIFO, NO_FIFO = uart.CASES
+FIFO, NO_FIFO = uart.Case(4, False, True), uart.Case(4, False, False)
+CROWD = uart.Case(15, True, True)  # more contexts than the FIFO is deep
+OVERRUN = "[COM1  ] com1: transmit FIFO overflow\n"
 
 
 @pytest.mark.parametrize("case, status, wire, log, why", [
@@ -32,7 +34,14 @@ FIFO, NO_FIFO = uart.CASES
     (FIFO, 0, LANES, Log(0, 2), "2 damaged"),
     (NO_FIFO, 0, LANES, Log(0, 2), ""),
     (NO_FIFO, 0, LANES, Log(0), "no loss was seen"),
+    (CROWD, 0, LANES, Log(3), ""),
 ])
 def test_judge(case: uart.Case, status: Optional[int], wire: bytes, log: Log, why: str) -> None:
     said = uart.judge(case, Ended(status, wire, ""), log)  # type: ignore[arg-type]
     assert bool(said) == bool(why) and why in said
+
+
+def test_overruns_must_be_seen() -> None:
+    assert "1 bytes overrun" in uart.judge(FIFO, Ended(0, LANES, OVERRUN), Log(1))  # type: ignore[arg-type]
+    assert "saw no loss" in uart.judge(CROWD, Ended(0, LANES, OVERRUN), Log(0))  # type: ignore[arg-type]
+    assert not uart.judge(CROWD, Ended(0, LANES, OVERRUN), Log(1))  # type: ignore[arg-type]

@@ -48,8 +48,10 @@ static bool set_fifo(const char *value)
 
 static bool set_test(const char *value)
 {
-    static const char *const host_tests[] = {
-        [HOSTTEST_UART] = "uart", [HOSTTEST_STEP] = "step", [HOSTTEST_HOLD] = "hold"};
+    static const char *const host_tests[] = {[HOSTTEST_UART] = "uart",
+                                             [HOSTTEST_UART_NMI] = "uart-nmi",
+                                             [HOSTTEST_STEP] = "step",
+                                             [HOSTTEST_HOLD] = "hold"};
     for (unsigned i = HOSTTEST_UART; i <= HOSTTEST_HOLD; i++) {
         if (!strcmp(value, host_tests[i])) {
             hosttest = (enum hosttest)i;
@@ -98,7 +100,8 @@ static const struct {
      set_fifo},
     {"deadline", "deadline=MS: when a quiesce reports whom it waits for, at least 1000 (2000)", set_deadline},
     {"test",
-     "test=on|uart|step|hold: for tests: hypercalls that stop and break the machine | the log from all CPUs, "
+     "test=on|uart|uart-nmi|step|hold: for tests: hypercalls that stop and break the machine | the log from "
+     "all CPUs, "
      "without a guest "
      "(core/hosttest.h)",
      set_test},
