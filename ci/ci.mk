@@ -54,8 +54,10 @@ reset-test: images ## reset the machine in mid-flight in each way, and get the b
 gdb-test: images ## gdb reads the rings and CPUs of a machine at work, which then goes on
 	@BUILD=$(BUILD) $(PYTHON) -m ci.gdb_test
 
-bench: deps ## guest boot under Braid over bare, PAIRS=5, for 1 and 4 CPUs; build/bench.json
+bench: deps ## the log's costs beside its peers', then guest boot over bare, PAIRS=5, 1 and 4 CPUs; build/bench.json
 	$(AFTER_DEPS) images
+	@$(MAKE) --no-print-directory demo LOOPS=$(LOOPS) >/dev/null
+	@$(MAKE) --no-print-directory log-bench
 	@BUILD=$(BUILD) $(PYTHON) -m ci.bench --pairs $(PAIRS)
 
 CHECKS += ci-test

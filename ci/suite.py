@@ -13,7 +13,7 @@ import sys
 import time
 
 from ci import image
-from ci.machines import ROWS, Row
+from ci.machines import ROWS, STORMS, Row
 from ci.qemu import EmulatorError
 from ci.session import Session
 from ci.verdict import Verdict, judge
@@ -53,7 +53,7 @@ def run(row: Row) -> Verdict:
 
 def main() -> int:
     pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    rows = [row for row in ROWS if re.search(pattern, row.machine.name)]
+    rows = [row for row in (ROWS + STORMS if pattern else ROWS) if re.search(pattern, row.machine.name)]
     failed = 0
     for row in rows:
         start = time.monotonic()
