@@ -103,8 +103,9 @@ static void read_memory(const struct multiboot_info *info)
     }
     ring_end = RING_BASE + ((log_memory_size(cpu_count) + RING_ALIGN - 1) & ~(uint64_t)(RING_ALIGN - 1));
     if (!memmap_is_ram(HV_BASE, ring_end - HV_BASE))
-        boot_fail("too little memory: RAM must reach from 120 MiB to the end of the log's rings at 130 MiB; "
-                  "give the machine 192 MiB or more");
+        boot_fail(
+            "too little memory: RAM must reach from 120 MiB to the end of the log's rings behind 128 MiB; "
+            "give the machine 192 MiB or more");
     uint64_t last = modules.initrd_end > modules.kernel_end ? modules.initrd_end : modules.kernel_end;
     if (last > HV_BASE)
         boot_fail("the modules reach into the hypervisor's memory at 120 MiB: use a smaller initrd");

@@ -3,7 +3,7 @@
  * share the wire. Boot option console=log.
  *
  * What the guest writes is gathered into lines per CPU and leaves as records of the CPU that wrote ("console:
- * ..."). There is no input. Its transmit interrupt is real: the guest's routing of COM1's line is known to
+ * ..."). A line without its end waits for it. There is no input. Its transmit interrupt is real: the guest's routing of COM1's line is known to
  * its APICs alone, so the real UART, on whose registers the log leaves IER and OUT2 alone, is told to raise
  * it. The guest's driver then asks this UART why, and finds its transmitter empty, as it always is.
  */

@@ -1,8 +1,8 @@
 /*
  * The SVM backend: one guest, nested paging, no interception that is not needed. The guest owns interrupts
- * (no INTR intercept, no virtual masking, so its RFLAGS.IF and TPR are the real ones), the FPU and XCR0 (the
- * hypervisor uses neither; XSETBV is not intercepted), debug registers 0 to 3, and MTRRs. Chapters are of APM
- * vol. 2.
+ * (no INTR intercept, but for a step of event.c; no virtual masking, so its RFLAGS.IF and TPR are the real
+ * ones), the FPU and XCR0 (the hypervisor uses neither; XSETBV is not intercepted), debug registers 0 to 3,
+ * and MTRRs. Chapters are of APM vol. 2.
  */
 #include "core/svm/svm.h"
 #include "core/cpu.h"
