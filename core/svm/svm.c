@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "core/view.h"
 #include "core/x86/asm.h"
+#include "core/x86/reset.h"
 #include "core/x86/trap.h"
 
 enum {
@@ -18,17 +19,6 @@ enum {
     VM_CR_DIS_A20M = 1 << 2,
     VM_CR_SVMDIS = 1 << 4
 };
-enum {
-    RESET_CS_SELECTOR = 0xF000,
-    ATTR_CODE = 0x9B,
-    ATTR_DATA = 0x93,
-    ATTR_LDT = 0x82,
-    ATTR_TSS = 0x8B,
-    ATTR_FLAT32 = 0xC00
-};
-#define RESET_CR0 (CR0_NW | CR0_CD | CR0_ET)
-#define RESET_PAT 0x0007040600070406ull
-enum { RESET_DR6 = 0xFFFF0FF0u, RESET_DR7 = 0x400 };
 /* Nested table entries have the format of ordinary ones; every guest access is a user access (15.25.5). */
 enum { NPT_P = 1 << 0, NPT_W = 1 << 1, NPT_U = 1 << 2, NPT_LARGE = 1 << 7 };
 #define NPT_NX (1ull << 63)

@@ -9,23 +9,10 @@
 #include "core/string.h"
 #include "core/view.h"
 #include "core/x86/asm.h"
+#include "core/x86/reset.h"
 #include "core/x86/trap.h"
 
-enum {
-    CPUID_XSAVE = 1 << 26,
-    FEATURE_LOCK_VMX = 1 << 0 | 1 << 2,
-    RESET_CS_SELECTOR = 0xF000,
-    ATTR_CODE = 0x9B,
-    ATTR_DATA = 0x93,
-    ATTR_LDT = 0x82,
-    ATTR_TSS = 0x8B,
-    ATTR_FLAT32 = 0xC00,
-    RESET_DR7 = 0x400,
-    VPIDS = 65536
-};
-#define RESET_CR0 (CR0_NW | CR0_CD | CR0_ET)
-#define RESET_DR6 0xFFFF0FF0u
-#define RESET_PAT 0x0007040600070406ull
+enum { CPUID_XSAVE = 1 << 26, FEATURE_LOCK_VMX = 1 << 0 | 1 << 2, VPIDS = 65536 };
 
 struct table_pointer {
     uint16_t limit;
