@@ -83,6 +83,11 @@ class LogView:
         return self._decoder.stats.total().damaged
 
     @property
+    def stray_bytes(self) -> int:
+        """Bytes that no valid frame and no text has."""
+        return self._decoder.stats.stray_bytes
+
+    @property
     def own_lines(self) -> int:
         """Log records, without foreign text."""
         return self._decoder.stats.lines

@@ -55,13 +55,14 @@ def judge(case: Case, ended: bochs.Ended, log: LogView) -> str:
     if ended.status != 0:
         return f"Bochs ended with status {ended.status}"
     overruns = len(OVERRUN.findall(ended.log))
-    wrong = log.frames_lost + log.damaged
+    wrong = log.frames_lost + log.damaged + log.stray_bytes
     if overruns and not wrong:
         return f"{overruns} bytes were overrun, and the decoder saw no loss"
     if not case.fifo:
         return "" if wrong else "the FIFO was off, and no loss was seen"
     if case.safe and (wrong or overruns):
-        return f"{log.frames_lost} frames lost, {log.damaged} damaged, {overruns} bytes overrun"
+        return (f"{log.frames_lost} frames lost, {log.damaged} damaged, {log.stray_bytes} stray bytes,"
+                f" {overruns} bytes overrun")
     return _short(case, ended.wire)
 
 
@@ -91,7 +92,8 @@ def run(case: Case) -> str:
     why = judge(case, ended, log)
     if not why:
         print(f"       {log.frames} frames arrived, {log.frames_lost} lost, {log.damaged} damaged,"
-              f" {len(OVERRUN.findall(ended.log))} overrun lines, {len(ended.wire)} bytes")
+              f" {log.stray_bytes} stray bytes, {len(OVERRUN.findall(ended.log))} overrun lines,"
+              f" {len(ended.wire)} bytes")
         shutil.rmtree(where)
     return why
 

@@ -12,6 +12,7 @@ from typing import Optional, Union
 LEVELS = ("error", "warn", "info", "debug", "trace")
 CONTEXTS = ("normal", "NMI", "machine check", "panic")
 Arg = Union[int, bytes]
+_READABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n\x1b"    # ESC: firmware and boot loaders move the cursor
 
 
 @dataclass(slots=True)
@@ -107,6 +108,16 @@ class Foreign(Event):
 
     data: bytes = b""
     at: int = 0
+
+    @property
+    def is_text(self) -> bool:
+        """Is most of it what somebody meant to be read?"""
+        return 3 * self.unreadable <= len(self.data)
+
+    @property
+    def unreadable(self) -> int:
+        """How many of its bytes no text on a terminal has."""
+        return len(self.data.translate(None, _READABLE))
 
 
 @dataclass(slots=True)

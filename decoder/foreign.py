@@ -20,6 +20,7 @@ MAX_LINE = 512
 class ForeignTrace:
     def __init__(self) -> None:
         self.total = 0
+        self.stray = 0              # of the total, bytes that no text has
         self._held: list[tuple[Any, bytes]] = []
         self._first = -1            # position of the oldest byte held
         self._line = bytearray()
@@ -71,7 +72,9 @@ class ForeignTrace:
     def flush(self) -> Iterator[Foreign]:
         """The line that has no end yet."""
         if self._line:
-            yield Foreign(data=bytes(self._line), at=self._at)
+            event = Foreign(data=bytes(self._line), at=self._at)
+            self.stray += event.unreadable
+            yield event
             self._line.clear()
 
 

@@ -72,7 +72,7 @@ def _cut(event: Cut) -> str:
 
 def _foreign(event: Foreign) -> str:
     text = foreign_line(event)
-    if not _is_text(event):
+    if not event.is_text:
         text = f"{_count(len(event.data), 'byte')} of no valid frame: {event.data[:16].hex(' ')}"
         text += " ..." if len(event.data) > 16 else ""
     return f"{NO_TIME} foreign | {text}"
@@ -86,18 +86,13 @@ def _note(event: Note) -> str:
     return f"{NO_TIME} -- {escape(event.text)}"
 
 
-def _is_text(event: Foreign) -> bool:
-    """Is most of it what somebody meant to be read?"""
-    return len(foreign_line(event)) <= 2 * len(event.data)
-
-
 def collapse(events: Iterable[Event]) -> Iterator[Event]:
     """Foreign bytes that are no text and follow one another become one event: a reader wants to know how
     many they are.
     """
     junk: list[Foreign] = []
     for event in events:
-        is_junk = isinstance(event, Foreign) and not _is_text(event)
+        is_junk = isinstance(event, Foreign) and not event.is_text
         if junk and not is_junk:
             yield Foreign(data=b"".join([one.data for one in junk]), at=junk[0].at)
             junk = []

@@ -29,7 +29,7 @@ def closing(stats: Stats) -> str:
         if stats.lines:
             return f"{stats.lines} lines that are not Braid's, {stats.foreign_bytes} foreign bytes"
         if stats.boots:
-            return f"a banner, and no valid frame behind it, in {stats.bytes} bytes"
+            return f"a banner, and no valid frame behind it, in {stats.bytes} bytes, {_foreign(stats)}"
         return f"no valid frame in {stats.bytes} bytes: not a capture of Braid, or at the wrong baud rate"
     total = stats.total()
     parts = [f"{total.lines} lines in {total.frames} frames"]
@@ -41,7 +41,12 @@ def closing(stats: Stats) -> str:
         "frames came twice": total.repeated,
     }
     parts += [f"{count} {what}" for what, count in rare.items() if count]
-    return ", ".join(parts + [f"{stats.foreign_bytes} foreign bytes"])
+    return ", ".join(parts + [_foreign(stats)])
+
+
+def _foreign(stats: Stats) -> str:
+    stray = f" ({stats.stray_bytes} no text)" if stats.stray_bytes else ""
+    return f"{stats.foreign_bytes} foreign bytes{stray}"
 
 
 def _where(stats: Stats) -> str:
@@ -52,7 +57,7 @@ def _where(stats: Stats) -> str:
 
 def table(stats: Stats, title: str, colour: bool) -> None:
     """Prints the table on stdout."""
-    sums = f"{stats.bytes} bytes, {stats.boots} boots, {stats.foreign_bytes} foreign bytes"
+    sums = f"{stats.bytes} bytes, {stats.boots} boots, {_foreign(stats)}"
     out = Table(title=f"{title}: {sums}")
     for column in ("CPU", *COLUMNS):
         out.add_column(column, justify="right")

@@ -43,6 +43,7 @@ class LaneStats:
 class Stats:
     bytes: int = 0          # all that was fed
     foreign_bytes: int = 0  # bytes that belong to no valid frame and no banner: firmware, boot loader, damage
+    stray_bytes: int = 0    # of these, bytes that no text has: what damage leaves where no frame begins
     boots: int = 0          # banners
     lanes: dict[int, LaneStats] = field(default_factory=dict)
 
@@ -89,6 +90,7 @@ class Stats:
             **self.total().summary(),
             "bytes": self.bytes,
             "foreign_bytes": self.foreign_bytes,
+            "stray_bytes": self.stray_bytes,
             "boots": self.boots,
             "cpus": {str(lane): one.summary() for lane, one in sorted(self.lanes.items())},
         }

@@ -54,7 +54,7 @@ class Decoder:
             self._rest += data[i:i + size]
             i += size
             out += self._work()
-        self.stats.foreign_bytes = self._foreign.total
+        self._count_foreign()
         return out
 
     def idle(self) -> list[Event]:
@@ -67,7 +67,7 @@ class Decoder:
             out += self._text(self._seeker.release(len(self._seeker.held)), self._at)
         out += self._foreign.release(self._at, -1)
         out += self._foreign.flush()
-        self.stats.foreign_bytes = self._foreign.total
+        self._count_foreign()
         return out
 
     def finish(self) -> list[Event]:
@@ -78,7 +78,7 @@ class Decoder:
         else:
             out += self._body(self._take(len(self._rest)))
         out += self._end()
-        self.stats.foreign_bytes = self._foreign.total
+        self._count_foreign()
         return out
 
     def _work(self) -> list[Event]:
@@ -174,3 +174,7 @@ class Decoder:
 
     def _new_session(self, t: int, from_start: bool) -> Session:
         return Session(t, from_start, self.stats, self._foreign, self.finder.choose)
+
+    def _count_foreign(self) -> None:
+        self.stats.foreign_bytes = self._foreign.total
+        self.stats.stray_bytes = self._foreign.stray

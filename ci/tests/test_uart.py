@@ -15,6 +15,7 @@ from ci.bochs import Ended
 class Log:
     frames_lost: int
     damaged: int = 0
+    stray_bytes: int = 0
 
 
 LANES = b"".join(bytes([lane << 6]) * uart.BYTES for lane in range(4))
@@ -33,6 +34,8 @@ OVERRUN = "[COM1  ] com1: transmit FIFO overflow\n"
     (NO_FIFO, 0, LANES[:-100], Log(5), ""),
     (FIFO, 0, LANES, Log(0, 2), "2 damaged"),
     (NO_FIFO, 0, LANES, Log(0, 2), ""),
+    (FIFO, 0, LANES, Log(0, 0, 3), "3 stray bytes"),
+    (NO_FIFO, 0, LANES, Log(0, 0, 3), ""),
     (NO_FIFO, 0, LANES, Log(0), "no loss was seen"),
     (CROWD, 0, LANES, Log(3), ""),
 ])

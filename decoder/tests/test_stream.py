@@ -10,6 +10,7 @@ from decoder import Boot, Cut, Damage, Decoder, Dropped, Event, Foreign, Loss, N
 from decoder.detect import detect
 from decoder.elf import Finder
 from decoder.render import collapse
+from decoder.report import closing
 
 from . import encode
 from .encode import Cpu
@@ -175,3 +176,13 @@ def test_damage_is_counted_and_its_bytes_are_foreign() -> None:
     assert [d.why for d in only(Damage, events)] == ["CRC does not fit"]
     assert b"".join(e.data for e in only(Foreign, events)) == bytes(bad[second:])
     assert not only(Dropped, events) and reader.stats.foreign_bytes == len(bad) - second
+
+
+def test_a_stream_of_which_nothing_can_be_read_is_not_clean() -> None:
+    """Without a START or END that arrived, no frame is lost and none is damaged: the bytes must tell."""
+    reader = Decoder(Finder([], patterns=()))
+    starved = bytes(byte for byte in line(Cpu(2, 2), 1000, "nobody will read this") if byte & 63 < 32)
+    read(b"SeaBIOS\r\n" + encode.banner(2, 4) + starved * 9, reader=reader)
+    assert reader.stats.frames == reader.stats.frames_lost == reader.stats.total().damaged == 0
+    assert len(starved) < reader.stats.stray_bytes <= reader.stats.foreign_bytes
+    assert f"({reader.stats.stray_bytes} no text)" in closing(reader.stats)
