@@ -88,6 +88,16 @@ class LogView:
         return self._decoder.stats.stray_bytes
 
     @property
+    def dropped(self) -> int:
+        """Records that were overwritten before the wire took them."""
+        return self._decoder.stats.total().dropped
+
+    @property
+    def cut(self) -> int:
+        """Frames that were never finished."""
+        return self._decoder.stats.total().cut
+
+    @property
     def own_lines(self) -> int:
         """Log records, without foreign text."""
         return self._decoder.stats.lines

@@ -17,7 +17,7 @@ enum {
 enum hosttest hosttest;
 
 static _Atomic uint32_t cpus_done;
-static _Atomic bool over;       /* CPU 0 is through: the others stop logging */
+static _Atomic bool over;       /* CPU 0 is through, or held for good */
 static _Atomic uint64_t logged; /* records by the CPUs that only log */
 static uint32_t steps_left;     /* CPU 0 only: traps until the NMI or the hold */
 static bool fired, for_good;
@@ -55,7 +55,8 @@ bool hosttest_step(struct trap_frame *frame)
         while (atomic_load(&this_cpu()->nmi_seen) == seen && rdtsc() - start < clock_ms(DEADLINE_MS))
             cpu_relax();
     } else {
-        hold();
+        if (hosttest == HOSTTEST_HOLD)
+            hold();
         if (for_good) {
             atomic_store(&over, true);
             for (;;)
@@ -88,6 +89,25 @@ static void run_steps(void)
     }
 }
 
+/* A record whose instructions are counted, and one that is held for good in the middle of its frame. */
+static void stop_in_a_frame(void)
+{
+    log_info("cpu0 stops in the next but one"); /* and here is the SYNC that is due */
+    log_drain();
+    log_stepped(UINT32_MAX);
+    uint32_t count = UINT32_MAX - steps_left;
+    log_drain();
+    for_good = true;
+    log_stepped(count - count / 3);
+}
+
+static void wait_until_over(void)
+{
+    uint64_t start = rdtsc();
+    while (!atomic_load(&over) && rdtsc() - start < clock_ms(DEADLINE_MS))
+        cpu_relax();
+}
+
 static void log_until_over(void)
 {
     for (uint32_t i = 0; !atomic_load(&over); i++) {
@@ -110,7 +130,7 @@ static void write_records(uint32_t me)
 static _Noreturn void finish(const struct acpi_info *acpi)
 {
     uint64_t start = rdtsc();
-    uint32_t expected = cpu_count - (hosttest == HOSTTEST_HOLD);
+    uint32_t expected = cpu_count - (hosttest >= HOSTTEST_HOLD);
     while (atomic_load(&cpus_done) < expected && rdtsc() - start < clock_ms(DEADLINE_MS))
         cpu_relax();
     log_info("host test over: %u of %u CPUs done", atomic_load(&cpus_done), cpu_count);
@@ -126,6 +146,11 @@ _Noreturn void hosttest_run(const struct acpi_info *acpi)
     uint32_t me = this_cpu()->index;
     if (hosttest == HOSTTEST_UART || hosttest == HOSTTEST_UART_NMI) {
         write_records(me);
+    } else if (me == 0 && hosttest == HOSTTEST_STOPPED) {
+        stop_in_a_frame();
+    } else if (hosttest == HOSTTEST_STOPPED) {
+        wait_until_over();
+        write_records(me);
     } else if (me == 0) {
         run_steps();
         atomic_store(&over, true);
@@ -134,7 +159,7 @@ _Noreturn void hosttest_run(const struct acpi_info *acpi)
     }
     atomic_fetch_add(&cpus_done, 1);
     /* The CPU that was held for good says nothing any more: the last one switches the machine off. */
-    if (me == (hosttest == HOSTTEST_HOLD ? cpu_count - 1 : 0))
+    if (me == (hosttest >= HOSTTEST_HOLD ? cpu_count - 1 : 0))
         finish(acpi);
     for (;;)
         __asm__ volatile("hlt");

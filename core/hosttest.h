@@ -1,5 +1,5 @@
 /*
- * Tests of the log on the machine itself, before any guest runs: boot options test=uart, uart-nmi, step, hold.
+ * Tests of the log on the machine itself, before any guest runs: boot options test=uart, uart-nmi, step, hold, stopped.
  * All CPUs are in the host; at the end the machine is switched off. What arrives on the wire is judged by the
  * decoder (ci/).
  *
@@ -9,6 +9,7 @@
  *         of the call, and its handler logs too. The other CPUs log all the time. Every record must arrive.
  *   hold  the same, but CPU 0 is held there until the others have logged HOLD_RECORDS more. The last time it is
  *         held for good: its frame stays open.
+ *   stopped  CPU 0 is held for good in the middle of a frame; then the others do what they do in uart
  */
 #ifndef CORE_HOSTTEST_H
 #define CORE_HOSTTEST_H
@@ -21,7 +22,8 @@ extern enum hosttest {
     HOSTTEST_UART,
     HOSTTEST_UART_NMI,
     HOSTTEST_STEP,
-    HOSTTEST_HOLD
+    HOSTTEST_HOLD,
+    HOSTTEST_STOPPED
 } hosttest;
 
 /* On every CPU, when all are up. */

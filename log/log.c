@@ -83,7 +83,7 @@ int log_open_wire(const struct log_config *config)
     set_geometry(config);
     describe_boot(config);
     log_set_levels(config->wire_level, config->ring_level);
-    if (!log_uart_open(port, config->cpus, config->tsc_khz, config->test_fifo_off))
+    if (!log_uart_open(port, config->cpus, config->tsc_khz, config->test_fifo))
         return LOG_ERR_UART;
     if (log_uart.depth == 1)
         log_owner_require();
@@ -133,8 +133,7 @@ void log_flush_panic(void)
     if (self == NULL || !log_get(log_state.open))
         return;
     log_owner_require();
-    while (!log_owner_try(self, &right) && log_clock() - start < (LOG_OWNER_STILL + 1) * log_uart.patience)
-        log_relax();
+    (void)log_owner_wait(self, &right);
     while (log_clock() - start <
            log_uart.patience / SETTLE_DIVISOR) /* bytes of CPUs past their look land now */
         log_relax();
@@ -180,6 +179,6 @@ void log_puts_early(const char *text)
         log_text(LOG_ERROR, text);
         return;
     }
-    if (log_uart.name != NULL || log_uart_open(LOG_PORT_COM1, 1, 0, false))
+    if (log_uart.name != NULL || log_uart_open(LOG_PORT_COM1, 1, 0, LOG_FIFO_PROBED))
         (void)log_uart_puts(text);
 }

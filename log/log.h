@@ -31,6 +31,10 @@ enum log_mode { LOG_SYNC, LOG_ASYNC };
 enum { LOG_MAX_CPUS = 32 };     /* t <= 5 bits of tag */
 enum { LOG_PORT_COM1 = 0x3f8 }; /* used by log_puts_early() before log_open_wire() names another */
 
+/* The UART's FIFO: as found; for tests: as on a part that has none; off behind the driver's back, which loses bytes (the
+ * negative control). */
+enum log_fifo { LOG_FIFO_PROBED, LOG_FIFO_NONE, LOG_FIFO_OFF };
+
 /* What the functions that can fail return, all negative. */
 enum log_error {
     LOG_OK = 0,
@@ -50,7 +54,7 @@ struct log_config {
     uint16_t port;  /* base of the UART; 0 is LOG_PORT_COM1 */
     const uint8_t *build_id; /* the ELF's GNU build-id; copied */
     unsigned build_id_size;  /* in bytes; at most 20 are kept */
-    bool test_fifo_off;      /* negative control: turn the FIFO off behind the driver's back; loses bytes */
+    enum log_fifo test_fifo;
 };
 
 struct log_totals {

@@ -11,8 +11,8 @@
  * over. A stale owner that wakes up looks before each byte; it may be past that look, so it adds one stray
  * byte at most.
  *
- * A CAS that fails because another CPU moved is not repeated: we leave our records in the ring, and nobody
- * can be starved into waiting here. All orders are relaxed: the word guards the port only, no memory.
+ * A CAS that fails because another CPU moved is not repeated by who only tries; who waits gives up by the clock, so
+ * that nobody can be starved into waiting here for good: its records stay in the ring. All orders are relaxed: the word guards the port only, no memory.
  */
 #include "log/owner.h"
 #include "log/uart.h"
@@ -74,6 +74,18 @@ bool log_owner_try(struct log_writer *self, struct log_right *right)
         right->held = change(value, name);
     }
     return right->held;
+}
+
+bool log_owner_wait(struct log_writer *self, struct log_right *right)
+{
+    const uint64_t start = log_clock();
+
+    while (!log_owner_try(self, right)) {
+        if (log_clock() - start > (LOG_OWNER_STILL + 1) * log_uart.patience)
+            return false;
+        log_relax();
+    }
+    return true;
 }
 
 bool log_owner_keep(struct log_writer *self)

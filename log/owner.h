@@ -1,6 +1,7 @@
 /*
  * The right to the wire, for when only one context may send at a time: the UART has no FIFO, or a CPU panics.
- * It is tried for and never waited for; who does not get it leaves its records in the ring.
+ * Who does not get it leaves its records in the ring. It is tried for; a call that promises to send (sync mode) waits
+ * its turn, bounded.
  */
 #ifndef LOG_OWNER_H
 #define LOG_OWNER_H
@@ -25,6 +26,10 @@ void log_owner_reset(void);
 
 /* Tries to take the right for `self`. */
 bool log_owner_try(struct log_writer *self, struct log_right *right);
+
+/* The same, again and again for (LOG_OWNER_STILL + 1) times the patience with the UART: enough to outlast an owner that
+ * has stopped. */
+bool log_owner_wait(struct log_writer *self, struct log_right *right);
 
 /* Before each byte: true if the right is still ours. Also shows the others that we are moving. */
 bool log_owner_keep(struct log_writer *self);

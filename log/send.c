@@ -78,6 +78,14 @@ static bool put_byte(struct log_writer *self, uint8_t byte, const struct log_rig
     return true;
 }
 
+/* In sync mode a call waits for its turn; also a pump, which then has only what an earlier call could not send. */
+static bool take_right(struct log_writer *self, struct log_right *right)
+{
+    if (log_uart.depth == 1 && log_get(log_state.route) & LOG_AT_ONCE)
+        return log_owner_wait(self, right);
+    return log_owner_try(self, right);
+}
+
 /* Sends a frame: frame[0] is for its header, the body follows. False if the UART or the right failed. */
 static bool put_frame(struct log_writer *self, struct log_writer *writer, unsigned kind, uint8_t *frame,
                       unsigned size)
@@ -87,7 +95,7 @@ static bool put_frame(struct log_writer *self, struct log_writer *writer, unsign
     const uint32_t number = log_get(writer->frames);
     unsigned length, sent = 0;
 
-    if (log_owner_required() && !log_owner_try(self, &right))
+    if (log_owner_required() && !take_right(self, &right))
         return false;
     if (right.held && log_uart.depth == 1)
         self->credit = 0; /* others have sent since: the proof in uart.c is about FIFOs */

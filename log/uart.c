@@ -71,7 +71,7 @@ static bool is_present(void)
     return in(SCRATCH) == 0xa5;
 }
 
-bool log_uart_open(uint16_t port, unsigned cpus, uint64_t tsc_khz, bool fifo_off)
+bool log_uart_open(uint16_t port, unsigned cpus, uint64_t tsc_khz, enum log_fifo fifo)
 {
     log_uart.port = port;
     log_uart.name = NULL;
@@ -86,10 +86,10 @@ bool log_uart_open(uint16_t port, unsigned cpus, uint64_t tsc_khz, bool fifo_off
     out(DIVISOR_HIGH, 0);
     out(LCR, LCR_8N1);
     out(MCR, MCR_DTR_RTS);
-    out(FCR, FCR_ON_AND_CLEAR);
+    out(FCR, fifo == LOG_FIFO_NONE ? 0 : FCR_ON_AND_CLEAR);
     log_uart.depth = (in(IIR)&IIR_FIFO) == IIR_FIFO ? DEPTH_16550A : 1;
     log_uart.name = log_uart.depth > 1 ? "16550A" : (in(IIR)&IIR_FIFO) != 0 ? "16550" : "16450";
-    if (log_uart.depth == 1 || fifo_off)
+    if (log_uart.depth == 1 || fifo == LOG_FIFO_OFF)
         out(FCR, 0);
     log_uart.burst = log_uart.depth / (cpus * CONTEXTS_PER_CPU);
     if (log_uart.burst == 0)

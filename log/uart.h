@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "log/log.h"
 
 struct log_uart {
     const char
@@ -19,10 +20,9 @@ extern struct log_uart log_uart;
 
 /*
  * Programs the UART at `port` (115200 8N1, FIFO on, no interrupts) for `cpus` CPUs that send. One CPU, normal
- * context. False if nothing there answers as a UART does. `fifo_off` is the negative control: the driver
- * believes the FIFO is on.
+ * context. False if nothing there answers as a UART does. `fifo` is for tests, see log.h.
  */
-bool log_uart_open(uint16_t port, unsigned cpus, uint64_t tsc_khz, bool fifo_off);
+bool log_uart_open(uint16_t port, unsigned cpus, uint64_t tsc_khz, enum log_fifo fifo);
 
 /* Waits for THRE, bounded; false if the UART stayed busy. Any context. */
 bool log_uart_wait(void);

@@ -13,7 +13,7 @@
 struct options {
     enum log_mode log_mode;
     enum log_level wire_level, ring_level;
-    bool fifo_off;
+    enum log_fifo fifo;
 };
 extern struct options options;
 /* Takes the command line apart. Unknown words are remembered and named by options_report, once the log is

@@ -160,7 +160,7 @@ static void open_wire(void)
                                 .port = COM1,
                                 .build_id = build_id_note + BUILD_ID_OFFSET,
                                 .build_id_size = BUILD_ID_SIZE,
-                                .test_fifo_off = options.fifo_off};
+                                .test_fifo = options.fifo};
     log_cpu_online(0, cpus[0].apic_id);
     if (log_open_wire(&config) == LOG_ERR_UART)
         log_warn("no UART answers at 0x%x: the log stays in its rings at 0x%lx", COM1, (uint64_t)RING_BASE);

@@ -42,8 +42,10 @@ static bool set_ring_level(const char *value)
 
 static bool set_fifo(const char *value)
 {
-    options.fifo_off = !strcmp(value, "off");
-    return options.fifo_off;
+    options.fifo = !strcmp(value, "none")  ? LOG_FIFO_NONE
+                   : !strcmp(value, "off") ? LOG_FIFO_OFF
+                                           : LOG_FIFO_PROBED;
+    return options.fifo != LOG_FIFO_PROBED;
 }
 
 static bool set_test(const char *value)
@@ -51,8 +53,9 @@ static bool set_test(const char *value)
     static const char *const host_tests[] = {[HOSTTEST_UART] = "uart",
                                              [HOSTTEST_UART_NMI] = "uart-nmi",
                                              [HOSTTEST_STEP] = "step",
-                                             [HOSTTEST_HOLD] = "hold"};
-    for (unsigned i = HOSTTEST_UART; i <= HOSTTEST_HOLD; i++) {
+                                             [HOSTTEST_HOLD] = "hold",
+                                             [HOSTTEST_STOPPED] = "stopped"};
+    for (unsigned i = HOSTTEST_UART; i <= HOSTTEST_STOPPED; i++) {
         if (!strcmp(value, host_tests[i])) {
             hosttest = (enum hosttest)i;
             return true;
@@ -96,11 +99,14 @@ static const struct {
     {"log.level", "log.level=error|warn|info|debug|trace: the finest level on the wire (info)",
      set_wire_level},
     {"log.ring", "log.ring=LEVEL: the finest level in the rings (debug)", set_ring_level},
-    {"log.fifo", "log.fifo=off: for tests: turn the UART's FIFO off behind the driver's back; loses bytes",
+    {"log.fifo",
+     "log.fifo=none|off: for tests: as on a UART without a FIFO | off behind the driver's back, which loses "
+     "bytes",
      set_fifo},
     {"deadline", "deadline=MS: when a quiesce reports whom it waits for, at least 1000 (2000)", set_deadline},
     {"test",
-     "test=on|uart|uart-nmi|step|hold: for tests: hypercalls that stop and break the machine | the log from "
+     "test=on|uart|uart-nmi|step|hold|stopped: for tests: hypercalls that stop and break the machine | the "
+     "log from "
      "all CPUs, "
      "without a guest "
      "(core/hosttest.h)",

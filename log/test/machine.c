@@ -40,7 +40,11 @@ uint64_t log_host_clock(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-void log_host_relax(void) {}
+void log_host_relax(void)
+{
+    if (machine.relax != NULL)
+        machine.relax();
+}
 
 /* The buffer is there from the start: this runs in signal handlers. */
 static void deliver(uint8_t byte)

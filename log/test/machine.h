@@ -19,6 +19,7 @@ struct machine {
     bool busy_for_good; /* the transmitter does not move: no cable, flow control */
     bool real_clock;    /* nanoseconds of the host, else `clock`, which each reading moves by `tick` */
     uint64_t clock, tick;
+    void (*relax)(void);      /* called where a loop waits: what another CPU does meanwhile */
     void (*interrupt)(void);  /* called once, just before a write to the data port ... */
     unsigned interrupt_after; /* ... after so many others: between a check and its write */
     /* What came out, and what was lost. */

@@ -111,7 +111,7 @@ static void run(void)
     memset(made, 0, sizeof(made));
     config.tsc_khz =
         10000000; /* ten times the truth: a patience of a second, since the host is slow and shared */
-    config.test_fifo_off = storm->fifo_off;
+    config.test_fifo = storm->fifo_off ? LOG_FIFO_OFF : LOG_FIFO_PROBED;
     CHECK_EQ(log_open_wire(&config), LOG_OK);
     machine_forget();
     sigaction(SIGUSR1, &action, NULL);

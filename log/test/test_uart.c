@@ -121,19 +121,60 @@ void test_owner_that_stands_still_is_replaced(void)
     CHECK(!log_owner_keep(a), "and sees it when it wakes up");
 }
 
-/* Without a FIFO: what one could not send while another held the wire comes with its next pump. */
+/* Without a FIFO, async: what one could not send while another held the wire comes with its next pump. */
 void test_owner_leaves_records_in_the_ring(void)
 {
+    const struct log_config config = machine_config(4, LOG_ASYNC);
     struct log_right right;
 
-    CHECK_EQ(open_kind(UART_16450, 4), LOG_OK);
+    machine_start(4);
+    machine.kind = UART_16450;
+    CHECK_EQ(log_open_wire(&config), LOG_OK);
     CHECK(log_owner_try(log_writer(3, LOG_NORMAL), &right), "CPU 3 sends");
     log_info("must wait");
-    CHECK(log_backlog(0), "it does");
+    CHECK(log_pump(0, 10), "it does");
     log_owner_release(log_writer(3, LOG_NORMAL), &right);
     CHECK(!log_pump(0, 10), "now it went");
     CHECK_EQ(log_totals().records, 1u);
     CHECK_EQ(machine.overruns, 0u);
+}
+
+/* Sync: the record is on the wire when the call returns, although CPU 3 stopped with the right to it. */
+void test_owner_is_waited_for(void)
+{
+    struct log_right right;
+    uint64_t start;
+
+    CHECK_EQ(open_kind(UART_16450, 4), LOG_OK);
+    machine.tick = log_uart.patience / 100;
+    CHECK(log_owner_try(log_writer(3, LOG_NORMAL), &right), "CPU 3 sends");
+    start = machine.clock;
+    log_info("does not wait for good");
+    CHECK(machine.clock - start < (LOG_OWNER_STILL + 2) * log_uart.patience, "bounded");
+    CHECK_EQ(log_totals().records, 1u);
+    CHECK(!log_backlog(0), "nothing is left");
+    CHECK_EQ(machine.overruns, 0u);
+}
+
+static void other_moves(void)
+{
+    (void)log_owner_keep(log_writer(3, LOG_NORMAL));
+}
+
+/* One that is never given its turn gives up by the clock, and its record waits in the ring. */
+void test_owner_that_moves_is_not_waited_for_for_good(void)
+{
+    struct log_right right;
+    uint64_t start;
+
+    CHECK_EQ(open_kind(UART_16450, 4), LOG_OK);
+    machine.tick = log_uart.patience / 100;
+    machine.relax = other_moves;
+    CHECK(log_owner_try(log_writer(3, LOG_NORMAL), &right), "CPU 3 sends");
+    start = machine.clock;
+    log_info("must wait");
+    CHECK(machine.clock - start < (LOG_OWNER_STILL + 2) * log_uart.patience, "bounded");
+    CHECK(log_backlog(0), "it waits in the ring");
 }
 
 /* Without a FIFO, an old look at THRE is worth nothing: others have sent since. */

@@ -39,6 +39,8 @@
     X(test_owner_goes_by_turns)                                                                              \
     X(test_owner_nests)                                                                                      \
     X(test_owner_that_stands_still_is_replaced)                                                              \
+    X(test_owner_is_waited_for)                                                                              \
+    X(test_owner_that_moves_is_not_waited_for_for_good)                                                      \
     X(test_owner_leaves_records_in_the_ring)                                                                 \
     X(test_owner_looks_again)
 
