@@ -13,8 +13,8 @@ import statistics
 import sys
 
 from ci import image
+from ci.emulator import EmulatorError
 from ci.machine import Expect, Machine
-from ci.qemu import EmulatorError
 from ci.session import Session
 from ci.verdict import judge
 

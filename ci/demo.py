@@ -15,9 +15,9 @@ import time
 from rich.console import Console as Screen
 
 from ci import image
+from ci.emulator import EmulatorError
 from ci.live import show
 from ci.machine import Expect, Machine
-from ci.qemu import EmulatorError
 from ci.session import Session
 from ci.summary import Summary, summarise
 from ci.verdict import Verdict, judge

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from ci import image
+from ci.emulator import EmulatorError
 from ci.machine import Machine
-from ci.qemu import EmulatorError, Qemu
+from ci.qemu import Qemu
 from ci.reset_test import CUE, KEPT, WORK, Failure, Wire, elf
 from decoder import Record
 

@@ -38,15 +38,15 @@ def _run(command: list[str]) -> None:
 def build(machine: Machine, where: Path) -> Path:
     """Write where/boot.iso and return its path."""
     needs = [] if machine.flavour == "bare" else [BUILD / "braid.elf"]
-    needs += [] if machine.flavour == "alone" else [BUILD / "vmlinuz"]
+    needs += [] if machine.flavour == "alone" else [BUILD / machine.kernel]
     for need in needs:
         if not need.exists():
             raise ImageError(f"{need} is missing: make it with `make iso`")
     where.mkdir(parents=True, exist_ok=True)
     iso = where / "boot.iso"
     root = initramfs(machine, where / "initramfs") if machine.flavour != "alone" else Path("none")
-    _run([str(ROOT / "ci/iso.sh"), str(iso), machine.flavour, str(root),
-          f"{KERNEL_ARGS} {machine.kernel_args}".strip(), machine.options])
+    _run([str(ROOT / "ci/iso.sh"), str(iso), machine.flavour, str(BUILD / machine.kernel),
+          str(root), f"{KERNEL_ARGS} {machine.kernel_args}".strip(), machine.options])
     root.unlink(missing_ok=True)
     return iso
 

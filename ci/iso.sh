@@ -1,9 +1,9 @@
 #!/bin/sh
-# usage: iso.sh OUT FLAVOUR INITRAMFS KERNEL_ARGS [BRAID_OPTIONS]
+# usage: iso.sh OUT FLAVOUR KERNEL INITRAMFS KERNEL_ARGS [BRAID_OPTIONS]
 # Make the GRUB image OUT. FLAVOUR bare lets GRUB start the kernel itself; braid starts BUILD/braid.elf, with kernel and
 # initramfs as its multiboot modules; alone starts braid.elf without modules. BUILD is $BUILD or build. GRUB stays quiet and waits for nobody.
 set -eu
-out=$1 flavour=$2 initramfs=$3 kernel_args=$4 options=${5-}
+out=$1 flavour=$2 kernel=$3 initramfs=$4 kernel_args=$5 options=${6-}
 build=${BUILD:-build}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
@@ -38,7 +38,7 @@ esac
 } >"$tree/boot/grub/grub.cfg"
 [ "$flavour" = bare ] || cp "$build/braid.elf" "$tree/boot/braid.elf"
 if [ "$flavour" != alone ]; then
-    cp "$build/vmlinuz" "$tree/boot/vmlinuz"
+    cp "$kernel" "$tree/boot/vmlinuz"
     cp "$initramfs" "$tree/boot/initramfs"
 fi
 # Three modules and no fonts or translations: GRUB starts in half the time, and the image is a third of the size.

@@ -1,16 +1,16 @@
 #!/bin/sh
-# usage: kernel.sh OUT
-# Write to OUT the kernel of Debian's package linux-image-amd64, unmodified. The package is fetched and unpacked, not installed;
+# usage: kernel.sh OUT FLAVOUR
+# Write to OUT the kernel of Debian's package linux-image-FLAVOUR (amd64, cloud-amd64), unmodified. The package is fetched and unpacked, not installed;
 # any user can do that. What OUT is, stands beside it in OUT.version.
 set -eu
-out=$1
+out=$1 flavour=$2
 # shellcheck source=apt.sh
 . "$(dirname "$0")/apt.sh"
 
-# image: the package that linux-image-amd64 depends on now, such as linux-image-6.1.0-30-amd64.
+# image: the package that linux-image-FLAVOUR depends on now, such as linux-image-6.1.0-30-amd64.
 image() {
-    apt-cache show --no-all-versions linux-image-amd64 2>/dev/null |
-        sed -n 's/^Depends:.*\(linux-image-[0-9][^ ,]*-amd64\).*/\1/p'
+    apt-cache show --no-all-versions "linux-image-$flavour" 2>/dev/null |
+        sed -n "s/^Depends:.*\(linux-image-[0-9][^ ,]*-$flavour\).*/\1/p"
 }
 
 fetch() {

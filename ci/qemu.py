@@ -1,37 +1,14 @@
-"""One QEMU, headless, as a test machine: COM1 and COM2 into files that are read while they grow, and QMP.
-
-Files, not sockets, behind the ports: the guest never waits for a slow reader, and what a failed run has said
-is on disk already. QEMU dies with this process (setpriv), and is killed by its own process id only.
-"""
+"""One QEMU, headless, as a test machine: two serial ports, and QMP."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Optional, Type
+from typing import Optional, Type
 
+from ci.emulator import Emulator, EmulatorError
 from ci.machine import Machine
 from ci.qmp import Qmp
-
-
-class EmulatorError(Exception):
-    """The emulator itself failed; the text says how, for a person."""
-
-
-class Tail:
-    """A file that another process writes."""
-
-    def __init__(self, path: Path) -> None:
-        path.write_bytes(b"")
-        self._file: BinaryIO = path.open("rb")
-
-    def read(self) -> bytes:
-        """What was added since the last read."""
-        return self._file.read()
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def arguments(machine: Machine, iso: Path, where: Path, qmp: Path) -> list[str]:
@@ -46,22 +23,14 @@ def arguments(machine: Machine, iso: Path, where: Path, qmp: Path) -> list[str]:
     ]
 
 
-class Qemu:
-    """A running machine; leave the `with` block and it is gone."""
+class Qemu(Emulator):
+    """A running machine, with its control channel."""
+    name = "QEMU"
 
     def __init__(self, machine: Machine, iso: Path, where: Path) -> None:
-        self.com1 = Tail(where / "com1.raw")
-        self.com2 = Tail(where / "console.raw")
         self.qmp = Qmp()
         self._stderr = where / "qemu.stderr"
-        command = arguments(machine, iso, where, self.qmp.path)
-        try:
-            with self._stderr.open("wb") as stderr:
-                self._process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", "nice", *command],
-                    stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, start_new_session=True)
-        except OSError as error:
-            raise EmulatorError(f"QEMU did not start: {error}; make deps installs it") from error
+        super().__init__(where, arguments(machine, iso, where, self.qmp.path), self._stderr)
 
     def __enter__(self) -> Qemu:
         if not self.qmp.accept(self.alive):
@@ -71,20 +40,23 @@ class Qemu:
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
-        if self.alive():
-            self._process.kill()
-        self._process.wait()
+        super().__exit__(kind, error, trace)
         self.qmp.__exit__(None, None, None)
-        self.com1.close()
-        self.com2.close()
 
-    def alive(self) -> bool:
-        return self._process.poll() is None
+    def poll(self) -> None:
+        self.qmp.poll()
+
+    def inject_nmi(self) -> None:
+        """Through LINT1, so to the CPUs whose local APIC lets it pass."""
+        self.qmp.command("inject-nmi")
 
     @property
-    def status(self) -> Optional[int]:
-        """QEMU's exit status; None while it runs."""
-        return self._process.poll()
+    def shutdown(self) -> Optional[str]:
+        return self.qmp.shutdown
+
+    @property
+    def failure(self) -> Optional[str]:
+        return f"QEMU ended with status {self.status}: {self.complaints()}" if self.status else None
 
     def complaints(self) -> str:
         """QEMU's error output, without its warnings about CPU features that it lacks."""

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
 from ci import image
+from ci.emulator import EmulatorError
 from ci.machine import Machine
-from ci.qemu import EmulatorError, Qemu
+from ci.qemu import Qemu
 from decoder import Boot, Decoder, Event, Record
 from decoder.elf import Finder, load
 from decoder.postmortem.area import Area, find

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from ci import image
+from ci.emulator import EmulatorError
 from ci.machine import Expect, Machine
-from ci.qemu import EmulatorError
 from ci.session import Session
 from ci.verdict import judge
 

@@ -1,6 +1,7 @@
 """Run one machine from power-on to its end, and keep what it said.
 
-Left behind in its directory: com1.raw (the wire), console.txt, log.txt (decoded), qemu.stderr, boot.iso.
+Left behind in its directory: com1.raw (the wire), console.txt, log.txt (decoded), boot.iso, and
+qemu.stderr or bochs.log.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from ci import image
+from ci.bochs import Bochs
 from ci.console import Console
+from ci.emulator import Emulator, EmulatorError
 from ci.logview import LogView
 from ci.machine import Machine, Nmis
-from ci.qemu import EmulatorError, Qemu
+from ci.qemu import Qemu
 from ci.verdict import Seen
 
 POLL = 0.02  # seconds; the resolution of every time that the host's clock takes
@@ -30,12 +33,12 @@ class Session:
         self.console = Console()
         self.log = LogView(image.BUILD / "braid.elf")
         self.seconds = 0.0  # since power-on
-        self.qemu: Optional[Qemu] = None  # while it runs, for what `watch` wants of it
+        self.qemu: Optional[Qemu] = None  # while it runs, if it is one, for what `watch` wants of it
         self._heard: Optional[float] = None  # when the last byte came, if the decoder may hold some back
         self._actions = [Injection(action) for action in machine.actions]
         self._timed_out = False
         self._shutdown: Optional[str] = None
-        self._status: Optional[int] = None
+        self._objections: list[str] = []
 
     def run(self, watch: Callable[[Session], None] = lambda session: None,
             stopped: Callable[[Session], bool] = lambda session: False) -> Seen:
@@ -47,28 +50,28 @@ class Session:
         start = time.monotonic()
         until = start + self.machine.deadline
         lingering = False
-        with Qemu(self.machine, iso, self.where) as qemu:
-            self.qemu = qemu
+        with start_emulator(self.machine, iso, self.where) as emulator:
+            self.qemu = emulator if isinstance(emulator, Qemu) else None
             alive = True
             while alive:
                 time.sleep(POLL)
-                alive = qemu.alive()  # before the reads: what it said last is still read
+                alive = emulator.alive()  # before the reads: what it said last is still read
                 now = time.monotonic()
-                self._take(qemu, now)
+                self._take(emulator, now)
                 self.seconds = now - start
                 watch(self)
                 for action in self._actions:
-                    action.step(qemu, self.console, now)
+                    action.step(emulator, self.console, now)
                 if alive and not lingering and stopped(self):
                     lingering, until = True, now + LINGER
                 if alive and now >= until:
                     self._timed_out = not lingering
                     break
             self.qemu = None
-            qemu.qmp.poll()
-            self._shutdown, self._status = qemu.qmp.shutdown, qemu.status
-            if self._status:
-                raise EmulatorError(f"QEMU ended with status {self._status}: {qemu.complaints()}")
+            emulator.poll()
+            if emulator.failure:
+                raise EmulatorError(emulator.failure)
+            self._shutdown, self._objections = emulator.shutdown, emulator.objections
         self._close()
         watch(self)
         return self.seen()
@@ -77,20 +80,20 @@ class Session:
         return Seen(
             console=self.console.lines, log=[line.text for line in self.log.lines],
             result=self.console.result, guest_started=self.console.entry_at is not None,
-            shutdown=self._shutdown, status=self._status, timed_out=self._timed_out,
+            shutdown=self._shutdown, objections=self._objections, timed_out=self._timed_out,
             not_injected=sum(action.left for action in self._actions),
             frames_lost=self.log.frames_lost, panic=self.console.panic)
 
-    def _take(self, qemu: Qemu, now: float) -> None:
-        self.console.feed(qemu.com2.read(), now)
-        wire = qemu.com1.read()
+    def _take(self, emulator: Emulator, now: float) -> None:
+        self.console.feed(emulator.com2.read(), now)
+        wire = emulator.com1.read()
         if wire:
             self.log.feed(wire)
             self._heard = now
         elif self._heard and now - self._heard > SILENCE:
             self.log.idle()
             self._heard = None
-        qemu.qmp.poll()
+        emulator.poll()
 
     def _close(self) -> None:
         self.console.close(time.monotonic())
@@ -98,6 +101,11 @@ class Session:
         (self.where / "console.txt").write_text("".join(f"{line}\n" for line in self.console.lines))
         (self.where / "log.txt").write_text("".join(f"{line}\n" for line in self.log.lines))
         (self.where / "console.raw").unlink(missing_ok=True)
+
+
+def start_emulator(machine: Machine, iso: Path, where: Path) -> Emulator:
+    """Power on. The machine says which emulator."""
+    return Bochs(machine, iso, where) if machine.emulator == "bochs" else Qemu(machine, iso, where)
 
 
 class Injection:
@@ -108,13 +116,13 @@ class Injection:
         self.left = action.count
         self._due: Optional[float] = None  # unknown before the cue
 
-    def step(self, qemu: Qemu, console: Console, now: float) -> None:
+    def step(self, emulator: Emulator, console: Console, now: float) -> None:
         """Inject what is due at `now`; nothing before the cue, and never two in a rush."""
         if self._due is None:
             if not any(self._action.after in line for line in console.lines):
                 return
             self._due = now
         if self.left and now >= self._due:
-            qemu.qmp.command("inject-nmi")
+            emulator.inject_nmi()
             self.left -= 1
             self._due = now + self._action.every

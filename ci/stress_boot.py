@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Optional
 
 from ci import image
+from ci.emulator import EmulatorError
 from ci.machine import Expect, Machine
-from ci.qemu import EmulatorError, Qemu
+from ci.qemu import Qemu
 from ci.session import LINGER, Session
 from ci.stress_db import Job, Outcome
 from ci.verdict import Seen, Verdict, judge

@@ -16,9 +16,9 @@ import time
 from dataclasses import dataclass
 
 from ci import bochs, image
+from ci.emulator import EmulatorError
 from ci.logview import LogView
-from ci.machine import Machine
-from ci.qemu import EmulatorError
+from ci.machine import BOCHS_AMD, Machine, on_bochs
 
 BYTES = 20_000  # from each of up to 4 CPUs; more of them share what 2 send
 DEPTH = 16  # of a 16550A's FIFO
@@ -92,8 +92,9 @@ def run(case: Case) -> str:
     shutil.rmtree(where, ignore_errors=True)
     where.mkdir(parents=True)
     try:
-        iso = image.build(Machine(case.name, flavour="alone", options=case.options), where)
-        ended = bochs.run(iso, where, case.cpus)
+        machine = on_bochs(Machine(case.name, flavour="alone", cpus=case.cpus, options=case.options),
+                           BOCHS_AMD)
+        ended = bochs.run(machine, image.build(machine, where), where)
     except (image.ImageError, EmulatorError) as error:
         return str(error)
     log = LogView(image.BUILD / "braid.elf")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Iterable, Optional
 
 from ci.machine import Expect
@@ -16,8 +16,8 @@ class Seen:
     log: list[str]
     result: Optional[int] = None
     guest_started: bool = False  # the guest's kernel said anything
-    shutdown: Optional[str] = None  # QEMU's reason: guest-shutdown, guest-reset, ...
-    status: Optional[int] = None  # the emulator's exit status; None: it was ended from here
+    shutdown: Optional[str] = None  # why it ended: guest-shutdown, guest-reset, Bochs's last words, ...
+    objections: list[str] = field(default_factory=list)  # what the emulator found wrong with the hypervisor
     timed_out: bool = False
     frames_lost: int = 0
     not_injected: int = 0  # NMIs that the run was too short for
@@ -52,7 +52,8 @@ def judge(seen: Seen, expect: Expect) -> Verdict:
         return Verdict("hang", "after the result: the guest never powered off")
     elif seen.shutdown != "guest-shutdown":
         return Verdict("reset", f"after the result: the machine ended by {seen.shutdown}, not by power-off")
-    missing = [f"log has no /{p}/" for p in _missing(expect.log, seen.log)]
+    missing = [f"the emulator objects: {line}" for line in seen.objections]
+    missing += [f"log has no /{p}/" for p in _missing(expect.log, seen.log)]
     missing += [f"console has no /{p}/" for p in _missing(expect.console, seen.console)]
     missing += [f"log has /{p}/" for p in expect.not_log if p not in _missing([p], seen.log)]
     if expect.frames_lost is not None and seen.frames_lost > expect.frames_lost:
@@ -67,8 +68,6 @@ def _no_result(seen: Seen) -> Verdict:
     words = seen.panic or f"the console's last line: {last.strip()}"
     if seen.timed_out:
         return Verdict("hang", f"no result before the deadline; {words}")
-    if seen.status not in (0, None):
-        return Verdict("emulator", f"the emulator ended with status {seen.status}; {words}")
     return Verdict("reset", f"the machine ended by {seen.shutdown or 'itself'} without a result; {words}")
 
 

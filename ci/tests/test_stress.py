@@ -157,7 +157,7 @@ def autopsy(tmp_path: Path, **seen: Any) -> stress_boot.Autopsy:
 
 
 def test_decide(tmp_path: Path) -> None:
-    seen = Seen(console=["x"], log=[], result=0, guest_started=True, shutdown="host-qmp-quit", status=0)
+    seen = Seen(console=["x"], log=[], result=0, guest_started=True, shutdown="host-qmp-quit")
     over = autopsy(tmp_path, shutdown="guest-shutdown")
     assert stress_boot.decide(seen, over, []).passed
     assert stress_boot.decide(replace(seen, frames_lost=1), over, []) == Verdict("fail", "1 log frames lost")

@@ -10,18 +10,18 @@ from ci.machine import Expect
 from ci.verdict import Seen, judge
 
 GOOD = Seen(console=["BRAID-INIT", "RESULT 0"], log=["registered"], result=0, guest_started=True,
-            shutdown="guest-shutdown", status=0)
+            shutdown="guest-shutdown")
 
 
 @pytest.mark.parametrize("seen, expect, kind, why", [
     (GOOD, Expect(), "pass", ""),
     (replace(GOOD, result=3), Expect(result=3), "pass", ""),
     (replace(GOOD, result=3), Expect(), "fail", "ended with 3, not 0"),
-    (replace(GOOD, result=None, timed_out=True, status=None), Expect(), "hang", "RESULT 0"),
-    (replace(GOOD, timed_out=True, status=None, shutdown=None), Expect(), "hang", "powered off"),
+    (replace(GOOD, result=None, timed_out=True), Expect(), "hang", "RESULT 0"),
+    (replace(GOOD, timed_out=True, shutdown=None), Expect(), "hang", "powered off"),
     (replace(GOOD, result=None, shutdown="guest-reset"), Expect(), "reset", "guest-reset"),
     (replace(GOOD, shutdown="guest-reset"), Expect(), "reset", "guest-reset"),
-    (replace(GOOD, result=None, status=-11), Expect(), "emulator", "-11"),
+    (replace(GOOD, objections=["VMENTER FAIL: RFLAGS[1] cleared"]), Expect(), "fail", "RFLAGS"),
     (replace(GOOD, result=None, panic="Kernel panic: x"), Expect(), "reset", "Kernel panic: x"),
     (GOOD, Expect(log=("^reg", "absent")), "fail", "log has no /absent/"),
     (GOOD, Expect(console=("absent",)), "fail", "console has no /absent/"),
