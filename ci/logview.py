@@ -90,7 +90,7 @@ class LogView:
     @property
     def dropped(self) -> int:
         """Records that were overwritten before the wire took them."""
-        return self._decoder.stats.total().dropped
+        return sum(self._decoder.stats.total().dropped)
 
     @property
     def cut(self) -> int:
