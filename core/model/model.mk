@@ -1,8 +1,12 @@
-# The stop protocol under spin. model-quick: 2 CPUs, and every variant that must be condemned. model: 3 CPUs, and more of 2.
+# The stop protocol under spin. model-quick: 2 CPUs, and every variant that must be condemned. model: that, and 3 CPUs.
+# `make check` has the quick one, `make test` the other.
 CHECKS += model-quick
-.PHONY: model-quick model
+.PHONY: model-quick model model-long
 model-quick: ## the stop protocol's model: 2 CPUs, and the variants that it must condemn
 	@$(PYTHON) core/model/run.py quick $(BUILD)/model
 
-model: model-quick ## the stop protocol's model as far as it goes in about 3 minutes
-	@$(PYTHON) core/model/run.py full $(BUILD)/model
+model: ## the stop protocol's model: that, and 3 CPUs; two minutes
+	@$(PYTHON) core/model/run.py all $(BUILD)/model
+
+model-long: ## the model's searches of more than a minute each
+	@$(PYTHON) core/model/run.py long $(BUILD)/model

@@ -10,12 +10,13 @@
  */
 #include "scenario.pml"
 
-/* What a physical NMI finds. HOST: GIF = 1, taken at once. CLOSED: GIF = 0, held. GUEST: exits.
- * HANDLER: blocked until the handler's IRET. */
+/* What a physical NMI finds. HOST: taken at once. CLOSED: held (GIF = 0). GUEST: exits. HANDLER: blocked until
+ * the handler's IRET. */
 mtype:mode = { HOST, CLOSED, GUEST, HANDLER };
-/* Where RIP is: between cpu_wait_look and HLT, in HLT, elsewhere. */
-mtype:at = { ELSEWHERE, LOOKED, HALTED };
+/* Where RIP is: between cpu_wait_look and HLT, in HLT, between vmx_look and VMRESUME, elsewhere. */
+mtype:at = { ELSEWHERE, LOOKED, HALTED, ENTERING };
 mtype:state = { CPU_RUNNING, CPU_WAIT_SIPI };
+mtype:event = { EVENT_NONE, EVENT_NMI, EVENT_OTHER };
 
 /* The hardware. */
 mtype:mode mode[CPUS] = HOST;
@@ -42,6 +43,7 @@ bit retry[CPUS];    /* quiesce_begin said -E_AGAIN: the guest executes the instr
 byte loser, overtaken; /* who lost first (as `next`), and the rounds that others have begun since */
 short owed[CPUS];   /* outside NMIs sent - NMIs merged in the latch - NMIs taken for the guest's */
 byte rerung[CPUS];  /* calls of doorbell_ring_again */
+bit due[CPUS];      /* an NMI that the guest must still get: sent by ICR, or from outside */
 bit judging, injected[CPUS];
 
 #include "variants.pml"
@@ -221,19 +223,19 @@ inline start_take_init() {
     fi;
     state[self] = CPU_WAIT_SIPI;
     guest_init[self] = 0;
-    d_step { guest_nmi[self] = 0; blocked = 0; retry[self] = 0 } /* and the guest's instruction is gone */
+    d_step { guest_nmi[self] = 0; due[self] = 0; blocked = 0; retry[self] = 0 } /* and the guest's instruction is gone */
 }
 
 inline start_wait_sipi() {
     do
     :: nmi_seen[self] = 0;
+       d_step { guest_nmi[self] = 0; due[self] = 0 }; /* NMIs to a CPU in this state are dropped */
        ONE_WORD(guest_init[self] = 0, sipi = guest_sipi[self]; guest_sipi[self] = 0);
        if
        :: d_step { sipi -> sipi = 0 }; break
        :: !sipi -> cpu_wait()
        fi
     od;
-    guest_nmi[self] = 0;
     state[self] = CPU_RUNNING /* D */
 }
 
@@ -276,33 +278,27 @@ inline boundary() {
     od
 }
 
-inline prepare_nmi() { /* svm/event.c */
-    if
-    :: guest_nmi[self] && !blocked ->
-       if
-       :: events > 0 -> events--; doorbell_ring(self) /* another event goes first; this pends till VMRUN */
-       :: d_step { guest_nmi[self] = 0; blocked = 1; injected[self] = judging } /* the exchange */
-       fi
-    :: !guest_nmi[self] || blocked
-    fi
-}
+/* An NMI comes to the guest, which is owed one. */
+#define DUE_NO_MORE  assert(due[self]); due[self] = 0
 
-/* The guest, exit and open (what is pending at STGI is taken at once), and exit_dispatch. */
+#include "vendor.pml"
+
+/* The guest, its exit, open, and exit_dispatch. */
 inline guest() {
     if
-    :: d_step { latch[self] -> mode[self] = HOST }
-    :: d_step { !latch[self] && blocked -> IRET_EXIT } /* its IRET; the step over it is left out */
-    :: d_step { !latch[self] && rounds[self] > 0 && (!retry[self] || WORTH_TRYING) -> mode[self] = HOST };
+    :: NMI_EXIT
+    IRET
+    :: d_step { IN_GUEST && rounds[self] > 0 && (!retry[self] || WORTH_TRYING) -> mode[self] = HOST };
        quiesce_begin();
        if
        :: d_step { !retry[self] -> rounds[self]-- }; quiesce_end()
        :: retry[self]
        fi
-    :: atomic { !latch[self] && nmis > 0 -> nmis--; mode[self] = HOST; if :: t = 0 :: t = 1 :: t = AP fi };
-       LOG guest_nmi[t] = 1; /* guest/lapic.c: send_nmi */
+    :: atomic { IN_GUEST && nmis > 0 -> nmis--; mode[self] = HOST; if :: t = 0 :: t = 1 :: t = AP fi };
+       LOG d_step { guest_nmi[t] = 1; due[t] = 1 }; /* guest/lapic.c: send_nmi */
        if :: t != self -> doorbell_ring(t) :: t == self fi
 #if BOOTS
-    :: d_step { !latch[self] && self == 0 && boots > 0 -> boots--; mode[self] = HOST; t = AP };
+    :: d_step { IN_GUEST && self == 0 && boots > 0 -> boots--; mode[self] = HOST; t = AP };
        if
        :: boots % (1 + SIPIS) == SIPIS -> /* start_init */
           ONE_WORD(guest_sipi[t] = 0, guest_init[t] = 1); doorbell_ring(t)
@@ -310,13 +306,20 @@ inline guest() {
        fi
 #endif
     fi;
-    busy[self] = 0
+    busy[self] = 0; NEXT_ENTRY
 }
 
-active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == HOST && latch[_pid]))
+active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !TAKES_NMI(_pid))
 {
     byte round, asked, i, t, noted, sampled, seen_generation;
-    bit sipi, blocked; /* blocked: vcpu->nmi_block */
+    bit sipi, blocked; /* blocked: the guest's NMI mask (SVM: vcpu->nmi_block) */
+#ifdef VMX
+    bit window; /* PRIMARY_NMI_WINDOW */
+    mtype:event injecting = EVENT_NONE;
+#endif
+#ifdef CLEARED_AFTER_EXIT
+    bit nmi_taken;
+#endif
 
     d_step { /* the machine as it is found */
         rounds[self] = (self < INITIATORS -> ROUNDS : 0);
@@ -327,18 +330,11 @@ active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == 
     powered == CPUS;
     do /* vcpu_loop */
     :: SAMPLE_EARLY boundary();
-       mode[self] = CLOSED; /* close: CLGI */
-       LAST_LOOK
+       CLOSE_AND_LAST_LOOK
        if
-       :: d_step { PARK_NOW -> asked = 0 }; PARK mode[self] = HOST /* open: STGI */
+       :: d_step { PARK_NOW -> asked = 0 }; PARK OPEN
        :: d_step { !PARK_NOW -> asked = 0; busy[self] = 1; assert(held == 0) }; /* mutual exclusion */
-          prepare_nmi();
-          SAMPLE /* svm/svm.c: enter */
-          d_step { /* VMRUN: flushes, or need not */
-              assert(sampled != seen_generation || seen_generation == view_generation);
-              seen_generation = sampled; sampled = 0; t = 0; mode[self] = GUEST
-          };
-          guest()
+          enter()
        fi
     od
 }
@@ -346,10 +342,10 @@ active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !(mode[_pid] == 
 #define c (_pid - CPUS)
 active [CPUS] proctype nmi() { /* x86/trap.c: nmi; doorbell_taken */
     do
-    :: d_step { mode[c] == HOST && latch[c] -> latch[c] = 0; mode[c] = HANDLER };
+    :: d_step { TAKES_NMI(c) -> NOTE_EXIT latch[c] = 0; mode[c] = HANDLER };
        if
        :: d_step { DOORBELL(c) } /* B */
-       :: d_step { UNKNOWN(c); owed[c]--; assert(owed[c] + rerung[c] >= 0) }; guest_nmi[c] = 1
+       :: d_step { UNKNOWN(c); owed[c]--; assert(owed[c] + rerung[c] >= 0) }; d_step { guest_nmi[c] = 1; due[c] = 1 }
        fi;
        STOP_HERE
        d_step { /* only its own CPU sees these */
@@ -357,9 +353,10 @@ active [CPUS] proctype nmi() { /* x86/trap.c: nmi; doorbell_taken */
            if
            :: at[c] == HALTED -> at[c] = ELSEWHERE
            :: at[c] == LOOKED -> REWIND
+           :: at[c] == ENTERING -> REWIND_ENTRY
            :: else
            fi;
-           mode[c] = HOST /* IRET */
+           mode[c] = HANDLER_IRET
        }
     od
 }
@@ -384,6 +381,7 @@ inline judge() {
        :: else -> assert(i == AP && AP_WAITS && BOOTS == 0 && at[i] == HALTED)
        fi;
        assert(owed[i] <= 0 && owed[i] + rerung[i] >= 0);
+       assert(!due[i] || state[i] == CPU_WAIT_SIPI);
        i++
     :: else -> break
     od;

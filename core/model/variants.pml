@@ -114,10 +114,14 @@ bit log_lock, stands[CPUS];
 #endif
 
 #ifdef NO_LAST_LOOK /* no look behind CLGI */
-#define LAST_LOOK
+#define CLOSE_AND_LAST_LOOK CLOSE;
 #define PARK_NOW     false
 #else
-#define LAST_LOOK    LOOK;
+#ifdef CLOSE_LATE /* VMX: the NMIs taken are sampled behind the last look */
+#define CLOSE_AND_LAST_LOOK LOOK; CLOSE;
+#else
+#define CLOSE_AND_LAST_LOOK CLOSE; LOOK;
+#endif
 #define PARK_NOW     (WANTED || STARTING)
 #endif
 
@@ -131,4 +135,41 @@ bit log_lock, stands[CPUS];
 #define IRET_EXIT    blocked = 0 }; d_step { latch[self] -> mode[self] = HOST
 #else
 #define IRET_EXIT    blocked = 0; mode[self] = HOST
+#endif
+
+#ifdef CLEARED_AFTER_EXIT /* SVM: guest_nmi is read, the NMI injected, and guest_nmi cleared when the guest exits */
+#define EXCHANGE_NMI nmi_taken = 1
+#define CLEARED_LATE if :: d_step { nmi_taken -> nmi_taken = 0; guest_nmi[self] = 0 } :: else fi;
+#else
+#define EXCHANGE_NMI guest_nmi[self] = 0
+#define CLEARED_LATE
+#endif
+
+#ifdef NO_ENTRY_REWIND /* VMX: an NMI between vmx_look and VMRESUME returns to the VMRESUME */
+#define REWIND_ENTRY skip
+#else
+#define REWIND_ENTRY at[c] = ELSEWHERE
+#endif
+
+#ifdef NO_WINDOW /* VMX: no NMI window */
+#define WINDOW       0
+#else
+#define WINDOW       1
+#endif
+
+#ifdef NO_TAKE_BACK /* VMX: an entry that an NMI forestalled has used up what it would have injected */
+#define TAKE_BACK    skip
+#else
+#define TAKE_BACK    guest_nmi[self] = 1
+#endif
+
+#ifdef NO_EXIT_IRET /* VMX: no IRET after an NMI exit, so NMIs are blocked while the CPU parks */
+bit exited[CPUS];
+#define NOTE_EXIT    exited[c] = (mode[c] == GUEST);
+#define HANDLER_IRET (exited[c] -> CLOSED : HOST)
+#define NMI_EXIT_DONE (mode[self] == CLOSED)
+#else
+#define NOTE_EXIT
+#define HANDLER_IRET HOST
+#define NMI_EXIT_DONE (mode[self] == HOST)
 #endif
