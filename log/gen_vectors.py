@@ -114,7 +114,7 @@ def sync(time: int, counters: dict[int, tuple[int, int]], identity: dict[str, An
 
 
 BUILD_ID = "0123456789abcdef0011223344556677889900aa"
-IDENTITY: dict[str, Any] = {"t": 2, "cpus": 4, "shift": 13, "apic_id": 6, "tsc_khz": 2445000, "epoch": 3}
+IDENTITY: dict[str, Any] = {"t": 2, "cpus": 4, "shift": 14, "apic_id": 6, "tsc_khz": 2445000, "epoch": 3}
 IDENTITY["build_id"] = BUILD_ID[:16]
 SYNCS: list[tuple[int, dict[int, tuple[int, int]], dict[str, Any] | None]] = [
     (5, {}, None),
@@ -212,7 +212,7 @@ def stream_vectors() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    banner = f"\r\n\r\n#BRAID 2 t=2 cpus=4 build={BUILD_ID} khz=2445000 shift=13"
+    banner = f"\r\n\r\n#BRAID 2 t=2 cpus=4 build={BUILD_ID} khz=2445000 shift=14"
     banner += " uart=16550A fifo=16 mode=sync epoch=3 previous=2 previous_records=1"
     banner += f" previous_build={BUILD_ID}\r\n"
     checks = [b"123456789", b"", b"\x00", b"\xff\xff", bytes(range(160))]

@@ -1,11 +1,12 @@
 /*
  * Replays records through the shipped encoder, and says what they take on the wire.
  *
- *     replay CPUS KHZ sync|async <records      prints {"lines": N, "bytes": N}
+ *     replay CPUS KHZ sync|async [CAPTURE] <records      prints {"lines": N, "bytes": N}
  *
  * A record a line, numbers apart by blanks: CPU, context, time in ticks, id, then its arguments: a number as the call
  * site passes it (signed ones in zigzag), or s and a string's bytes in hexadecimal. Id 0 is a text: its only argument
- * is a string. In async mode a CPU's backlog leaves when it has grown to BACKLOG records, and at the end.
+ * is a string. In async mode a CPU's backlog leaves when it has grown to BACKLOG records, and at the end. CAPTURE: a file
+ * for what the wire carries.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 #include "log/site.h"
 #include "log_env.h"
 
-enum { BACKLOG = 16, LINE = 4096, LSR = 5, IIR = 2, SCRATCH = 7 };
+enum { BACKLOG = 16, LINE = 4096 };
+enum { DATA, IIR = 2, LCR, LSR = 5, SCRATCH = 7, LCR_DIVISOR = 0x80 };
 
 static uint64_t now;
 static unsigned cpu;
@@ -31,7 +33,8 @@ uint64_t log_host_clock(void)
 void log_host_relax(void) {}
 
 /* A 16550A that has always just sent everything. */
-static uint8_t scratch;
+static uint8_t scratch, lcr;
+static FILE *capture;
 
 uint8_t log_host_inb(uint16_t port)
 {
@@ -50,6 +53,10 @@ void log_host_outb(uint16_t port, uint8_t value)
 {
     if ((port & 7) == SCRATCH)
         scratch = value;
+    else if ((port & 7) == LCR)
+        lcr = value;
+    else if ((port & 7) == DATA && !(lcr & LCR_DIVISOR) && capture != NULL)
+        putc(value, capture);
 }
 
 /* The bytes of a string in hexadecimal, at `text`; its end. */
@@ -114,13 +121,17 @@ int main(int argc, char **argv)
     unsigned long lines = 0;
     void *memory;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: replay CPUS KHZ sync|async <records\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: replay CPUS KHZ sync|async [CAPTURE] <records\n");
         return 2;
     }
     config.cpus = (unsigned)atoi(argv[1]);
     config.tsc_khz = strtoull(argv[2], NULL, 10);
     config.mode = strcmp(argv[3], "sync") == 0 ? LOG_SYNC : LOG_ASYNC;
+    if (argc == 5 && (capture = fopen(argv[4], "wb")) == NULL) {
+        perror(argv[4]);
+        return 1;
+    }
     memory = aligned_alloc(4096, (log_memory_size(config.cpus) + 4095) / 4096 * 4096);
     if (memory == NULL)
         return 1;
@@ -149,5 +160,9 @@ int main(int argc, char **argv)
     }
     printf("{\"lines\": %lu, \"bytes\": %llu}\n", lines, (unsigned long long)log_totals().wire_bytes);
     free(memory);
+    if (capture != NULL && fclose(capture) != 0) {
+        perror(argv[4]);
+        return 1;
+    }
     return 0;
 }
