@@ -19,6 +19,8 @@ const char *cpu_phase_name(enum cpu_phase phase)
         return "boot";
     case PHASE_GUEST:
         return "guest";
+    case PHASE_ISOLATED:
+        return "isolated guest";
     case PHASE_EXIT:
         return "exit";
     case PHASE_BOUNDARY:

@@ -3,8 +3,8 @@
  *
  * Found through GS (this_cpu). Everything without _Atomic is touched by its own CPU only. The atomic words
  * are the mail box: others write, then ring the doorbell (an NMI, doorbell.h); the owner reads them at its
- * guest boundary (vcpu.c). The NMI handler itself touches nmi_seen, rung, guest_nmi and sampled_rip, and
- * nothing else.
+ * guest boundary (vcpu.c). The NMI handler itself touches nmi_seen, rung, guest_nmi, sampled_rip and asked,
+ * and nothing else.
  */
 #ifndef CORE_CPU_H
 #define CORE_CPU_H
@@ -26,6 +26,7 @@ enum cpu_state {
 enum cpu_phase {
     PHASE_BOOT,
     PHASE_GUEST,
+    PHASE_ISOLATED, /* in the guest, in a view of its own: a PAL */
     PHASE_EXIT,
     PHASE_BOUNDARY,
     PHASE_PARKED,
@@ -50,6 +51,8 @@ struct cpu {
     _Atomic uint64_t parked;    /* the round it last parked for */
     _Atomic uint32_t guest_nmi; /* an NMI of the guest waits to be delivered: one, as in a real CPU's latch */
     _Atomic uint32_t guest_start; /* START_INIT, START_SIPI | vector (guest/start.h) */
+    _Atomic uint64_t sipi_sent;   /* TSC of the last START_SIPI */
+    _Atomic uint32_t asked;       /* say where you are, at the next NMI (hang.h) */
 
     /* The doorbell (doorbell.c). */
     _Atomic uint32_t rung;        /* 1: a doorbell is on its way and its NMI has not been taken */

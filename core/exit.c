@@ -152,6 +152,29 @@ void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)
     handlers[exit->reason](vcpu, exit);
 }
 
+const char *exit_name(enum exit_reason reason)
+{
+    static const char *const names[EXIT_REASONS] = {
+        [EXIT_CPUID] = "CPUID",
+        [EXIT_MSR_READ] = "RDMSR",
+        [EXIT_MSR_WRITE] = "WRMSR",
+        [EXIT_IO] = "I/O",
+        [EXIT_NESTED_FAULT] = "nested fault",
+        [EXIT_HYPERCALL] = "hypercall",
+        [EXIT_EXCEPTION] = "exception",
+        [EXIT_NMI] = "NMI",
+        [EXIT_NONE] = "internal",
+        [EXIT_INVD] = "INVD",
+        [EXIT_HLT] = "HLT",
+        [EXIT_SHUTDOWN] = "shutdown",
+        [EXIT_INIT] = "INIT",
+        [EXIT_FORBIDDEN] = "forbidden instruction",
+        [EXIT_ENTRY_FAILED] = "failed entry",
+        [EXIT_UNKNOWN] = "unknown",
+    };
+    return reason < EXIT_REASONS && names[reason] ? names[reason] : "?";
+}
+
 uint64_t exits_total(void)
 {
     uint64_t sum = 0;

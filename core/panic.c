@@ -29,9 +29,7 @@ void backtrace(uint64_t rip, uint64_t rbp)
         if (!frame[1])
             break;
         log_error("  from %pB", (void *)frame[1]); /* a return address: of the call before it */
-        if (frame[0] <= rbp)
-            break;
-        rbp = frame[0];
+        rbp = frame[0]; /* through a trap it leads to another stack, above or below */
     }
 }
 

@@ -1,7 +1,10 @@
 /* See quiesce.h: states, steps and their argument. */
 #include "core/quiesce.h"
 #include "core/doorbell.h"
+#include "core/guest/start.h"
+#include "core/hang.h"
 #include "core/panic.h"
+#include "core/stall.h"
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
 
@@ -13,6 +16,7 @@ static _Atomic uint32_t owner;  /* CPU + 1; 0: free */
 static _Atomic uint32_t losers; /* bit n: CPU n lost the race for the machine, and will try again */
 static _Atomic uint32_t next;   /* CPU + 1 of the loser that goes first; 0: none */
 static _Atomic uint64_t released;
+static _Atomic uint32_t reports; /* of deadlines that have passed: who is parked adds where it stands */
 static struct yield {
     uint32_t to, tries;
 } yields[MAX_CPUS]; /* each by its own CPU only */
@@ -27,23 +31,6 @@ bool quiesce_wanted(const struct cpu *cpu)
     return atomic_load(&cpu->request) > atomic_load(&released); /* step 5 */
 }
 
-void quiesce_park(struct cpu *cpu)
-{
-    uint64_t round = atomic_load(&cpu->request);
-    cpu_set_phase(cpu, PHASE_PARKED);
-    log_debug("quiesce %lu: parked", round);
-    atomic_store(&cpu->parked, round); /* E: sequentially consistent with the load below, against F; pairs
-                                          with the acquire in stopped() */
-    for (;;) {
-        uint32_t seen = atomic_load(&cpu->nmi_seen); /* before the look: a doorbell from here on changes it */
-        if (atomic_load(&released) >= round)
-            break;
-        panic_poll();
-        if (!log_pump(cpu->index, PUMP_RECORDS))
-            cpu_wait(&cpu->nmi_seen, seen);
-    }
-}
-
 static bool stopped(struct cpu *cpu, uint64_t round)
 {
     uint32_t state = atomic_load(
@@ -51,20 +38,81 @@ static bool stopped(struct cpu *cpu, uint64_t round)
     return state != CPU_RUNNING || atomic_load_explicit(&cpu->parked, memory_order_acquire) == round;
 }
 
-/* Names who keeps the machine from standing still, and rings again. */
-static void report(struct cpu *cpu, uint64_t round, uint64_t waited_ms, uint32_t nmis_before)
+/* Does nothing move any more but the owner? Then nobody would see it hang: whoever finds this stays awake. Of
+ * those that park last, at least one does, since each stores before it looks. */
+static bool last_to_park(const struct cpu *self, uint64_t round)
 {
-    uint64_t phase_ms = (rdtsc() - atomic_load_explicit(&cpu->phase_since, memory_order_relaxed)) / tsc_khz;
-    const char *phase = cpu_phase_name(atomic_load_explicit(&cpu->phase, memory_order_relaxed));
-    if (atomic_load(&cpu->nmi_seen) == nmis_before)
-        log_warn("quiesce %lu: waiting %lu ms for cpu%u, rung but took no NMI (SMM, GIF = 0, dead?); phase "
-                 "%s for %lu ms, last rip %pS",
-                 round, waited_ms, cpu->index, phase, phase_ms, (void *)atomic_load(&cpu->sampled_rip));
-    else
-        log_warn("quiesce %lu: waiting %lu ms for cpu%u, took the NMI but did not park (a loop in the "
-                 "host?); phase %s for %lu ms, rip %pS",
-                 round, waited_ms, cpu->index, phase, phase_ms, (void *)atomic_load(&cpu->sampled_rip));
-    doorbell_ring_again(cpu);
+    uint32_t holder = atomic_load(&owner);
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (&cpus[i] != self && i + 1 != holder && !stopped(&cpus[i], round))
+            return false;
+    return true;
+}
+
+/* In the owner's place, which may have died: all others but it, or those alone that have not parked. */
+static void ring_others(const struct cpu *self, uint64_t round, bool parked_too)
+{
+    uint32_t holder = atomic_load(&owner);
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (&cpus[i] != self && i + 1 != holder && (parked_too || !stopped(&cpus[i], round)))
+            doorbell_ring(&cpus[i]);
+}
+
+/* What a parked CPU says when a deadline has passed: its own, if it is awake, or another one's. */
+static void say_parked(uint64_t round, uint64_t since)
+{
+    uint32_t holder = atomic_load(&owner);
+    if (holder)
+        hang_parked(&cpus[holder - 1], round, (rdtsc() - since) / tsc_khz);
+}
+
+void quiesce_park(struct cpu *cpu)
+{
+    uint64_t round = atomic_load(&cpu->request), since = rdtsc(), said = since;
+    uint32_t reported = atomic_load(&reports);
+    cpu_set_phase(cpu, PHASE_PARKED);
+    log_debug("quiesce %lu: parked", round);
+    atomic_store(&cpu->parked, round); /* E: sequentially consistent with the load below, against F; pairs
+                                          with the acquire in stopped() */
+    stall_at(cpu, STALL_PARKED);
+    if (atomic_load(&losers) >> cpu->index & 1)
+        ring_others(cpu, round, false);
+    bool awake = last_to_park(cpu, round);
+    for (;;) {
+        uint32_t seen = atomic_load(&cpu->nmi_seen); /* before the look: a doorbell from here on changes it */
+        if (atomic_load(&released) >= round)
+            break;
+        panic_poll();
+        if (awake && rdtsc() - said > clock_ms(quiesce_deadline_ms)) {
+            said = rdtsc();
+            atomic_fetch_add(&reports, 1);
+            ring_others(cpu, round, true);
+        }
+        if (atomic_load(&reports) != reported) {
+            reported = atomic_load(&reports);
+            say_parked(round, since);
+        }
+        if (!log_pump(cpu->index, PUMP_RECORDS) && !awake)
+            cpu_wait(&cpu->nmi_seen, seen);
+        else
+            cpu_relax();
+    }
+}
+
+/* The deadline has passed: names who keeps the machine from standing still, and has the others say where they
+ * are. */
+static void report(struct cpu *self, uint64_t round, uint64_t start, const uint32_t nmis[])
+{
+    uint64_t waited_ms = (rdtsc() - start) / tsc_khz;
+    atomic_fetch_add(&reports, 1);
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (&cpus[i] == self || atomic_load(&cpus[i].state) != CPU_RUNNING)
+            continue;
+        if (stopped(&cpus[i], round))
+            doorbell_ring(&cpus[i]); /* it may have halted */
+        else
+            hang_awaited(&cpus[i], round, waited_ms, nmis[i]);
+    }
 }
 
 /* Is it somebody else's turn? Bounded: after YIELD_TRIES the claim is taken for stale and dropped. */
@@ -117,9 +165,12 @@ int quiesce_begin(struct vcpu *vcpu)
             atomic_store(&cpus[i].request, round); /* step 2 */
     }
     atomic_thread_fence(memory_order_seq_cst); /* step 3 */
-    for (unsigned i = 0; i < cpu_count; i++)
+    stall_at(self, STALL_DOORBELL);
+    for (unsigned i = 0; i < cpu_count; i++) {
         if (&cpus[i] != self && !stopped(&cpus[i], round))
             doorbell_ring(&cpus[i]);
+        start_check_sipi(&cpus[i]);
+    }
 
     uint64_t start = rdtsc(), deadline = start + clock_ms(quiesce_deadline_ms);
     for (unsigned i = 0; i < cpu_count; i++) {
@@ -127,7 +178,7 @@ int quiesce_begin(struct vcpu *vcpu)
             panic_poll();
             cpu_relax();
             if (rdtsc() > deadline) {
-                report(&cpus[i], round, (rdtsc() - start) / tsc_khz, nmis[i]);
+                report(self, round, start, nmis);
                 deadline = rdtsc() + clock_ms(quiesce_deadline_ms);
             }
         }

@@ -29,8 +29,10 @@
  *   at 5 meanwhile. It is remembered in `losers`, and each owner names the next of them, going round, as it
  *   lets go: the others leave the machine to that one. So a loser that keeps trying waits for one round of
  *   each other CPU at most. A claim is dropped after YIELD_TRIES tries of others: its guest went elsewhere.
- * - Every wait has a deadline, at which it reports who is where, rings again and goes on waiting. It never
- *   proceeds unacknowledged.
+ * - Every wait has a deadline, at which it reports who is where (hang.h), rings again and goes on waiting. It
+ *   never proceeds unacknowledged. The owner watches those that it awaits. Parked CPUs halt, and cannot watch
+ *   the owner: only the last one to park stays awake, which costs nobody time but the owner. A loser, before it
+ *   waits, rings for the owner, which may have died before it did: so there is a last one.
  */
 #ifndef CORE_QUIESCE_H
 #define CORE_QUIESCE_H

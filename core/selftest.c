@@ -3,18 +3,19 @@
 #include "core/cpu.h"
 #include "core/memory.h"
 #include "core/quiesce.h"
+#include "core/stall.h"
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
 #include "core/x86/trap.h"
 
-enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520010 };
+enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520010, CALL_STALL };
 enum { MAX_QUIESCES = 1000, HOLD_MS = 5000 };
 
 bool selftest_on;
 
 bool selftest_is_ours(uint32_t number)
 {
-    return number == CALL_QUIESCE || number == CALL_COUNTER || number == CALL_BREAK;
+    return number == CALL_QUIESCE || number == CALL_COUNTER || number == CALL_BREAK || number == CALL_STALL;
 }
 
 static uint64_t quiesce_often(struct vcpu *vcpu, uint32_t count)
@@ -88,6 +89,9 @@ enum hypapp_result selftest_hypercall(struct vcpu *vcpu)
     case CALL_BREAK:
         break_something(argument);
         vcpu->gpr[REG_RAX] = 0;
+        return HYPAPP_DONE;
+    case CALL_STALL:
+        vcpu->gpr[REG_RAX] = !stall_begin(vcpu, argument, (uint32_t)vcpu->gpr[REG_RDX]);
         return HYPAPP_DONE;
     }
     return HYPAPP_PASS;

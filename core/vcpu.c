@@ -47,7 +47,6 @@ static void boundary(struct vcpu *vcpu)
 _Noreturn void vcpu_loop(struct vcpu *vcpu)
 {
     struct cpu *cpu = vcpu->cpu;
-    struct exit exit;
     for (;;) {
         boundary(vcpu);
         vcpu->backlog = log_pump(cpu->index, PUMP_RECORDS);
@@ -56,11 +55,11 @@ _Noreturn void vcpu_loop(struct vcpu *vcpu)
             backend->open();
             continue;
         }
-        cpu_set_phase(cpu, PHASE_GUEST);
-        backend->enter(vcpu, &exit);
+        cpu_set_phase(cpu, vcpu->view == view_main() ? PHASE_GUEST : PHASE_ISOLATED);
+        backend->enter(vcpu, &vcpu->exit);
         cpu_set_phase(cpu, PHASE_EXIT);
         backend->open();
-        exit_dispatch(vcpu, &exit);
+        exit_dispatch(vcpu, &vcpu->exit);
     }
 }
 

@@ -61,6 +61,7 @@ struct vcpu {
     struct view *view;
     void *app;
 
+    struct exit exit;      /* the last one */
     struct event event;    /* to deliver, from vcpu_inject */
     struct event requeued; /* whose delivery an exit interrupted: goes first */
 
@@ -143,5 +144,6 @@ void vcpu_inject_gp(struct vcpu *vcpu);
 /* What came out of the guest: one handler a reason (exit.c). */
 void exit_dispatch(struct vcpu *vcpu, const struct exit *exit);
 uint64_t exits_total(void);
+const char *exit_name(enum exit_reason reason);
 
 #endif

@@ -5,7 +5,7 @@
 PAL_CFLAGS := -std=c17 -O2 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) -fno-pie -fno-stack-protector -fcf-protection=none \
     -mgeneral-regs-only -fno-jump-tables -fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables -MMD -MP
 PAL_LINK   := -static -no-pie -pthread -s
-PAL_NAMES  := $(shell sed -n '/^ *X./s/X.\([a-z_]*\)./\1/gp' pal/programs/programs.h)
+PAL_NAMES  := $(shell sed -n '/^ *X./{s/X.\([a-z_]*\)./\1/g;s/[^a-z_ ]//g;p;}' pal/programs/programs.h)
 PAL_LIB    := $(patsubst pal/%.c,%,$(wildcard pal/lib/*.c))
 PAL_GUEST  := $(PAL_LIB) $(patsubst pal/%.c,%,$(wildcard pal/programs/*.c pal/check/*.c))
 PAL_TESTED := lib/pal programs/test_args programs/number test/fake_tv test/test_lib

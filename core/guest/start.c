@@ -2,8 +2,13 @@
 #include "core/guest/start.h"
 #include "core/doorbell.h"
 #include "core/guest/lapic.h"
+#include "core/hang.h"
+#include "core/limit.h"
 #include "core/panic.h"
 #include "core/quiesce.h"
+#include "core/stall.h"
+#include "core/x86/asm.h"
+#include "core/x86/clock.h"
 
 enum { PUMP_RECORDS = 16 };
 
@@ -23,6 +28,7 @@ void start_sipi(struct cpu *target, uint8_t vector)
             return; /* a running CPU ignores it: guests send two */
     } while (!atomic_compare_exchange_weak(&target->guest_start, &word,
                                            (word & START_INIT) | START_SIPI | vector));
+    atomic_store_explicit(&target->sipi_sent, rdtsc(), memory_order_relaxed);
     log_debug("SIPI to cpu%u, vector 0x%x", target->index, vector);
     doorbell_ring(target);
 }
@@ -49,6 +55,7 @@ void start_wait_sipi(struct vcpu *vcpu)
     uint32_t word;
     cpu_set_phase(cpu, PHASE_WAIT_SIPI);
     for (;;) {
+        stall_at(cpu, STALL_SIPI);
         uint32_t seen = atomic_load(&cpu->nmi_seen);
         atomic_store(&cpu->guest_nmi, 0); /* NMIs to a CPU in this state are dropped */
         word = atomic_exchange(&cpu->guest_start, 0);
@@ -60,7 +67,18 @@ void start_wait_sipi(struct vcpu *vcpu)
     }
     atomic_exchange(&cpu->state,
                     CPU_RUNNING); /* D: then the boundary looks at request; pairs with C in quiesce.c */
+    stall_at(cpu, STALL_SIPI_TAKEN);
     cpu_set_phase(cpu, PHASE_BOUNDARY);
     backend->set_sipi(vcpu, (uint8_t)word);
     log_info("SIPI: starts at 0x%x", (word & 0xFFu) << 12);
+}
+
+void start_check_sipi(struct cpu *cpu)
+{
+    if (atomic_load(&cpu->state) != CPU_WAIT_SIPI || !(atomic_load(&cpu->guest_start) & START_SIPI))
+        return;
+    uint64_t now = rdtsc(), sent = atomic_load_explicit(&cpu->sipi_sent, memory_order_relaxed);
+    static struct limit limit;
+    if (now - sent > clock_ms(quiesce_deadline_ms) && limit_pass(&limit))
+        hang_sipi(cpu, (now - sent) / tsc_khz);
 }

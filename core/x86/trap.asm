@@ -5,6 +5,8 @@ global trap_stubs, msr_read_safe, msr_write_safe, msr_fault, msr_read_at, msr_wr
 
 WITH_ERROR equ (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 17) | (1 << 21) | (1 << 29) | (1 << 30)
 
+FRAME_RIP equ 17 * 8                     ; of struct trap_frame
+
 section .text
 bits 64
 
@@ -41,10 +43,13 @@ trap_common:
         push r15
         cld
         mov rdi, rsp
+        push qword [rdi + FRAME_RIP]    ; a frame for backtraces: as if what was interrupted had called
+        inc qword [rsp]                 ; a return address stands for the instruction before it
+        push rbp
         mov rbp, rsp
         and rsp, -16
         call trap_handle
-        mov rsp, rbp
+        lea rsp, [rbp + 16]
         pop r15
         pop r14
         pop r13

@@ -5,8 +5,10 @@
  */
 #include "core/x86/trap.h"
 #include "core/doorbell.h"
+#include "core/hang.h"
 #include "core/hosttest.h"
 #include "core/panic.h"
+#include "core/stall.h"
 #include "core/x86/asm.h"
 
 extern char msr_read_at[], msr_write_at[], xsetbv_at[], msr_fault[], cpu_wait_look[], cpu_wait_end[];
@@ -32,6 +34,8 @@ static void nmi(struct trap_frame *frame)
     if (backend && frame->rip >= (uint64_t)backend->look && frame->rip < (uint64_t)backend->look_end)
         frame->rip = (uint64_t)backend->look;
     hosttest_nmi();
+    stall_nmi();
+    hang_nmi(cpu, frame);
     panic_nmi(frame);
     cpu->context = context;
 }
@@ -67,7 +71,7 @@ void trap_handle(struct trap_frame *frame)
         frame->rip = (uint64_t)msr_fault;
         return;
     }
-    if (frame->vector == VEC_DB && hosttest_step(frame))
+    if (frame->vector == VEC_DB && (hosttest_step(frame) || stall_step()))
         return;
     if (frame->vector == VEC_SX) { /* a physical INIT, turned into an exception (svm/svm.c) */
         log_error("a physical INIT came, from a device or the chipset: ignored");

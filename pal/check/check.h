@@ -81,6 +81,7 @@ enum work {
     WORK_CALL,  /* the hypercall `argument` with ECX, ESI and EDI from the words of DATA[1..3]; returns its
                    result */
     WORK_CPUID, /* returns tv_slot() */
+    WORK_STALL, /* stops this CPU for good (core/stall.h), in the PAL */
 };
 bool worker_create(struct tv_pal *pal); /* pages and parameters, not registered */
 bool worker_register(struct tv_pal *pal);

@@ -18,6 +18,10 @@ TV_PAL_CODE(worker) static uintptr_t worker(uintptr_t what, uintptr_t argument, 
         return tv_vmcall((uint32_t)argument, data[1], 0, data[2], data[3]);
     case WORK_CPUID:
         return tv_slot();
+    case WORK_STALL:
+        tv_vmcall(BRAID_CALL_STALL, argument, 0, 0, 0);
+        for (;;)
+            __asm__ volatile("pause");
     case WORK_SPIN:
         while (argument--)
             __asm__ volatile("pause");

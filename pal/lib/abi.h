@@ -17,6 +17,7 @@ enum tv_call_number {
         0x42520001, /* ecx = how many; number completed, or 1 without the boot option test=on */
     BRAID_CALL_COUNTER = 0x42520002, /* ecx = enum braid_counter; its value, or 1 without test=on */
     BRAID_CALL_BREAK = 0x42520010,   /* ecx = way (core/selftest.h); 0, or 1 without test=on */
+    BRAID_CALL_STALL = 0x42520011,   /* ecx = where (core/stall.h), edx = CPU; 0, or 1 without test=on */
 };
 
 enum braid_counter { BRAID_QUIESCES, BRAID_EXITS, BRAID_NMIS_SENT, BRAID_NMIS_INJECTED };

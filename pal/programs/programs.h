@@ -7,7 +7,8 @@
 #define PAL_PROGRAMS_H
 
 #define PROGRAMS(X)                                                                                          \
-    X(main) X(test) X(test_args) X(calls) X(faults) X(outside) X(threads) X(abandon) X(devmem) X(quiesce)
+    X(main)                                                                                                  \
+    X(test) X(test_args) X(calls) X(faults) X(outside) X(threads) X(abandon) X(devmem) X(quiesce) X(stall)
 
 #define DECLARE_PROGRAM(name) int name##_program(int argc, char **argv);
 PROGRAMS(DECLARE_PROGRAM)

@@ -61,6 +61,7 @@ for width in 32 64; do
     ok "$width test alone" refused "no TrustVisor here" "$bin/test" 1
     ok "$width test_args alone" refused "no TrustVisor here" "$bin/test_args" 1 10 1
     ok "$width quiesce alone" refused "no TrustVisor here" "$bin/quiesce" 10
+    ok "$width stall alone" refused "no TrustVisor here" "$bin/stall" exit
     ok "$width abandon alone" refused "no TrustVisor here" "$bin/abandon" 1
     ok "$width devmem alone" refused "no TrustVisor here" "$bin/devmem" 0x7800000
     for check in calls faults outside threads; do
