@@ -18,7 +18,7 @@ $(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
 $(BUILD)/vmlinuz-cloud: ci/kernel.sh ci/apt.sh
 	ci/kernel.sh $@ cloud-amd64
 
-.PHONY: deps demo run test check machine-test reset-test gdb-test uart-test bench lint iso images
+.PHONY: deps demo run test check machine-test reset-test hang-test gdb-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
@@ -40,7 +40,7 @@ run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra,
 		$(if $(EXTRA),--extra '$(EXTRA)') -- "$$BRAID_CMD"
 
 test: deps ## everything: host tests, machine tests, lint; the last line is the count
-	@$(PYTHON) -m ci.totals $(CHECKS:model-quick=model) machine-test uart-test lint
+	@$(PYTHON) -m ci.totals $(CHECKS:model-quick=model) machine-test hang-test uart-test lint
 
 check: deps ## the quick part: host tests and lint
 	@$(PYTHON) -m ci.totals $(CHECKS) lint
@@ -53,6 +53,9 @@ uart-test: images ## the UART driver on Bochs, which loses what is overrun; with
 
 reset-test: images ## reset the machine in mid-flight in each way, and get the boot before's records back
 	@BUILD=$(BUILD) $(PYTHON) -m ci.reset_test $(ONLY)
+
+hang-test: images ## stop a CPU for good in each phase: the others name it, and so does a post-mortem; ONLY=REGEX
+	@BUILD=$(BUILD) $(PYTHON) -m ci.hang_test $(if $(ONLY),'$(ONLY)')
 
 gdb-test: images ## gdb reads the rings and CPUs of a machine at work, which then goes on
 	@BUILD=$(BUILD) $(PYTHON) -m ci.gdb_test
