@@ -1,25 +1,27 @@
 /*
  * What a record in memory costs its caller, two arguments, call site included.
  *
- *     record            nanoseconds of a record and of a bare RDTSC: the medians of many short runs
+ *     record            nanoseconds of a record and of a bare RDTSC: the medians of many short runs; and of a record
+ *                       while 1, 2, 4, 8 CPUs make some, each a thread, by its own CPU time: the slowest's median
  *     record N          makes N records and says nothing: for callgrind, which counts instructions. The
  * difference between two runs is free of what surrounds the loop.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "log/log.h"
 #include "log_env.h"
 
-enum { RUNS = 301, LOOPS = 20000 };
+enum { RUNS = 301, LOOPS = 20000, MAX_CPUS = 8 };
 
-struct log_writer *bench_writer;
+_Thread_local struct log_writer *bench_writer;
 
 static double now(void)
 {
     struct timespec time;
 
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return 1e9 * (double)time.tv_sec + (double)time.tv_nsec;
 }
 
@@ -61,7 +63,7 @@ static int ascending(const void *a, const void *b)
 /* Nanoseconds a loop: the median, since the machine has other work too. */
 static double cost(void (*what)(unsigned))
 {
-    static double runs[RUNS];
+    static _Thread_local double runs[RUNS];
 
     for (unsigned i = 0; i < RUNS; i++) {
         const double start = now();
@@ -73,11 +75,41 @@ static double cost(void (*what)(unsigned))
     return runs[RUNS / 2];
 }
 
+static pthread_barrier_t all_ready;
+static double costs[MAX_CPUS];
+
+static void *cpu(void *index)
+{
+    const unsigned self = (unsigned)(uintptr_t)index;
+
+    bench_writer = log_writer(self, LOG_NORMAL);
+    pthread_barrier_wait(&all_ready);
+    costs[self] = cost(records);
+    return NULL;
+}
+
+static double cost_on(unsigned cpus)
+{
+    pthread_t threads[MAX_CPUS];
+    double most = 0;
+
+    pthread_barrier_init(&all_ready, NULL, cpus);
+    for (unsigned i = 0; i < cpus; i++)
+        if (pthread_create(&threads[i], NULL, cpu, (void *)(uintptr_t)i) != 0)
+            abort();
+    for (unsigned i = 0; i < cpus; i++) {
+        pthread_join(threads[i], NULL);
+        most = costs[i] > most ? costs[i] : most;
+    }
+    pthread_barrier_destroy(&all_ready);
+    return most;
+}
+
 int main(int argc, char **argv)
 {
-    void *memory = aligned_alloc(4096, (log_memory_size(1) + 4095) / 4096 * 4096);
+    void *memory = aligned_alloc(4096, (log_memory_size(MAX_CPUS) + 4095) / 4096 * 4096);
 
-    if (memory == NULL || log_init(memory, log_memory_size(1), 1) != LOG_OK) {
+    if (memory == NULL || log_init(memory, log_memory_size(MAX_CPUS), MAX_CPUS) != LOG_OK) {
         fprintf(stderr, "record: no memory for the rings\n");
         return 1;
     }
@@ -87,7 +119,10 @@ int main(int argc, char **argv)
     } else {
         const double record = cost(records), tsc = cost(tscs);
 
-        printf("{\"record_ns\": %.2f, \"rdtsc_ns\": %.2f}\n", record, tsc);
+        printf("{\"record_ns\": %.2f, \"rdtsc_ns\": %.2f, \"record_ns_by_cpus\": {", record, tsc);
+        for (unsigned cpus = 1; cpus <= MAX_CPUS; cpus *= 2)
+            printf("%s\"%u\": %.2f", cpus > 1 ? ", " : "", cpus, cost_on(cpus));
+        printf("}}\n");
     }
     free(memory);
     return 0;

@@ -1,16 +1,17 @@
 /*
  * Replays records through the shipped encoder, and says what they take on the wire.
  *
- *     replay CPUS KHZ sync|async [CAPTURE] <records      prints {"lines": N, "bytes": N}
+ *     replay CPUS KHZ sync|async [CAPTURE BUILD] <records     prints {"lines": N, "bytes": N}
  *
  * A record a line, numbers apart by blanks: CPU, context, time in ticks, id, then its arguments: a number as the call
  * site passes it (signed ones in zigzag), or s and a string's bytes in hexadecimal. Id 0 is a text: its only argument
  * is a string. In async mode a CPU's backlog leaves when it has grown to BACKLOG records, and at the end. CAPTURE: a file
- * for what the wire carries.
+ * for what the wire carries, said to be of the ELF with this build-id.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "log/area.h"
 #include "log/log.h"
 #include "log/site.h"
 #include "log_env.h"
@@ -113,7 +114,7 @@ int main(int argc, char **argv)
 {
     static char line[LINE];
     static unsigned waiting[LOG_MAX_CPUS];
-    static const uint8_t build_id[20];
+    static uint8_t build_id[LOG_BUILD_ID_MAX];
     struct log_config config = {.wire_level = LOG_INFO,
                                 .ring_level = LOG_TRACE,
                                 .build_id = build_id,
@@ -121,14 +122,17 @@ int main(int argc, char **argv)
     unsigned long lines = 0;
     void *memory;
 
-    if (argc != 4 && argc != 5) {
-        fprintf(stderr, "usage: replay CPUS KHZ sync|async [CAPTURE] <records\n");
+    if (argc != 4 && argc != 6) {
+        fprintf(stderr, "usage: replay CPUS KHZ sync|async [CAPTURE BUILD] <records\n");
         return 2;
     }
+    for (size_t i = 0;
+         argc == 6 && i < sizeof(build_id) && sscanf(argv[5] + 2 * i, "%2hhx", &build_id[i]) == 1; i++)
+        ;
     config.cpus = (unsigned)atoi(argv[1]);
     config.tsc_khz = strtoull(argv[2], NULL, 10);
     config.mode = strcmp(argv[3], "sync") == 0 ? LOG_SYNC : LOG_ASYNC;
-    if (argc == 5 && (capture = fopen(argv[4], "wb")) == NULL) {
+    if (argc == 6 && (capture = fopen(argv[4], "wb")) == NULL) {
         perror(argv[4]);
         return 1;
     }

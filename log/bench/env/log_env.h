@@ -1,6 +1,6 @@
 /*
  * What log/ needs from its surroundings, for the benchmark of a record in memory: as cheap as in the
- * hypervisor. One CPU, whose writer stands in a variable, the TSC, and no UART.
+ * hypervisor. A thread is a CPU, whose writer stands in a variable of its own; the TSC, and no UART.
  */
 #ifndef LOG_BENCH_ENV_H
 #define LOG_BENCH_ENV_H
@@ -10,7 +10,7 @@
 
 struct log_writer;
 
-extern struct log_writer *bench_writer;
+extern _Thread_local struct log_writer *bench_writer;
 
 static inline struct log_writer *log_self(void)
 {
