@@ -40,11 +40,13 @@ void hang_awaited(struct cpu *cpu, uint64_t round, uint64_t waited_ms, uint32_t 
     doorbell_ring_again(cpu);
 }
 
-void hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms)
+void hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms, bool ask)
 {
     log_warn("quiesce %lu: parked for %lu ms, waits for cpu%u, whose phase is %s for %lu ms, last host rip "
              "%pS",
              round, parked_ms, owner->index, phase_of(owner), phase_ms(owner), rip_of(owner));
+    if (!ask)
+        return;
     atomic_store(&owner->asked, 1);
     doorbell_ring(owner);
 }

@@ -14,8 +14,8 @@ struct trap_frame;
 
 /* The owner of a stop awaits `cpu`. nmis_before: its nmi_seen when the wait began. Rings again. */
 void hang_awaited(struct cpu *cpu, uint64_t round, uint64_t waited_ms, uint32_t nmis_before);
-/* This CPU is parked, and `owner` does not let the machine go. Asks the owner. */
-void hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms);
+/* This CPU is parked, and `owner` does not let the machine go; asks it, or leaves that to another one. */
+void hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms, bool ask);
 /* A SIPI was sent to this CPU, which waits for one, sent_ms ago. */
 void hang_sipi(struct cpu *cpu, uint64_t sent_ms);
 /* The NMI handler's part: if this CPU was asked, it says what was interrupted. NMI context. */

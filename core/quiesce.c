@@ -59,11 +59,11 @@ static void ring_others(const struct cpu *self, uint64_t round, bool parked_too)
 }
 
 /* What a parked CPU says when a deadline has passed: its own, if it is awake, or another one's. */
-static void say_parked(uint64_t round, uint64_t since)
+static void say_parked(uint64_t round, uint64_t since, bool awake)
 {
     uint32_t holder = atomic_load(&owner);
     if (holder)
-        hang_parked(&cpus[holder - 1], round, (rdtsc() - since) / tsc_khz);
+        hang_parked(&cpus[holder - 1], round, (rdtsc() - since) / tsc_khz, awake);
 }
 
 void quiesce_park(struct cpu *cpu)
@@ -90,7 +90,7 @@ void quiesce_park(struct cpu *cpu)
         }
         if (atomic_load(&reports) != reported) {
             reported = atomic_load(&reports);
-            say_parked(round, since);
+            say_parked(round, since, awake);
         }
         if (!log_pump(cpu->index, PUMP_RECORDS) && !awake)
             cpu_wait(&cpu->nmi_seen, seen);
