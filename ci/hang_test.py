@@ -42,9 +42,9 @@ class Row:
 
 
 ROWS = (
-    Row("guest", DEAF.format("guest"), dump=(rf"cpu{STALLED}: .*phase guest",)),
+    Row("guest", DEAF.format("guest"), dump=(rf"cpu{STALLED}: .*phase guest", r"last exit, 0x\w+ now")),
     Row("exit", HEARS.format("exit"), stack=r"from selftest_hypercall\+",
-        dump=(rf"cpu{STALLED}: .*phase exit", "from selftest_hypercall")),
+        dump=(rf"cpu{STALLED}: .*phase exit", "from selftest_hypercall", "exit in progress: #UD")),
     Row("log", HEARS.format("exit"), stack=r"from log_\w+\+.* \(log/",
         dump=(rf"cpu{STALLED}: .*phase exit", r"from log_\w+\+")),
     Row("parked", HEARS.format("parked"), stack=r"from quiesce_park\+",
@@ -120,7 +120,8 @@ def judge(row: Row, watch: Watch, seen: str) -> str:
     assert watch.ms is not None
     if row.held and not DEADLINE_MS <= watch.ms <= DEADLINE_MS + LATE_MS:
         return f"the report came after {watch.ms} ms; the deadline is {DEADLINE_MS} ms"
-    for pattern in (row.report, *row.dump):
+    waits = (rf"all of it waits for cpu{STALLED}",) if row.held else ()
+    for pattern in (row.report, *row.dump, *waits):
         if not re.search(pattern, seen, re.MULTILINE):
             return f"postmortem does not say /{pattern}/; its last words: {seen[-400:]!r}"
     return ""

@@ -134,7 +134,7 @@ def _cpus(dump: Dump, finder: Finder, boot: History, output: Output) -> None:
         return
     if isinstance(output, JsonOutput):
         output.write(state.cpus)
-    output.write(report(state, bank.khz, boot.newest))
+    output.write(report(state, bank.khz, boot.newest, boot.events))
 
 
 def elf_of(finder: Finder, build: bytes) -> Optional[str]:

@@ -7,23 +7,32 @@ from dataclasses import dataclass, field
 from typing import Iterable, Iterator, Optional, Sequence
 
 from ..elf import ElfError
-from ..events import Event, Note
+from ..events import Event, Note, Record
 from ..places import Places
+from ..render import line_of
+from . import exits
 from .boots import seconds
 from .debug import Debug
 from .memory import Memory, Registers
+from .waits import describe, waits_for
 
 DEPTH = 16                  # of a backtrace
 BUILD_ID_AT = 16            # behind the note's header and its name "GNU"
 MAX_CPUS = 32
 WORDS = ("request", "parked", "rung", "nmi_seen")
+EXIT = ("vcpu.exit.code", "vcpu.exit.info1", "vcpu.exit.info2")
+IN_GUEST = ("guest", "isolated")
+HANDLING = ("exit", "quiescing", "owner")   # phases in which the exit is not dealt with yet
+BACKENDS = {"svm_backend": "SVM", "vmx_backend": "VMX"}
+LAST = 3                    # records of a CPU
 GUEST = "guest_"            # what is due to the guest: words that come and go between builds
 
 
 @dataclass
 class CpuState(Event):
-    """One CPU. `words` are the mail box's and the doorbell's; `stack` begins with where it was, and is empty
-    for a CPU that was in its guest or whose registers the dump does not have.
+    """One CPU. `words` are the mail box's and the doorbell's; `exit` the last one, which may be in progress;
+    `stack` begins with where it was, and is empty for a CPU that was in its guest or whose registers the dump
+    does not have.
     """
 
     apic_id: int = 0
@@ -32,7 +41,9 @@ class CpuState(Event):
     words: dict[str, int] = field(default_factory=dict)
     waits_for: list[int] = field(default_factory=list)
     guest_rip: int = 0
+    exit: str = ""
     last_nmi: str = ""
+    guest_now: int = -1     # guest RIP when the dump was taken, for a CPU in its guest
     stack: list[str] = field(default_factory=list)
 
 
@@ -92,6 +103,7 @@ def machine(memory: Memory, path: str, build: bytes, khz: int, saved: Sequence[R
         where = fields[name]
         return reader.at(base + index * size + where.offset, where.size)
 
+    vendor = _vendor(reader, debug)
     for index in range(min(reader.word("cpu_count"), MAX_CPUS)):
         since = get(index, "phase_since")
         cpu = CpuState(index, ticks=since, seconds=seconds(since, khz), apic_id=get(index, "apic_id"))
@@ -100,29 +112,32 @@ def machine(memory: Memory, path: str, build: bytes, khz: int, saved: Sequence[R
         words = WORDS + tuple(name for name in fields if name.startswith(GUEST))
         cpu.words = {name: get(index, name) for name in words}
         cpu.guest_rip = get(index, "vcpu.rip")
+        if vendor and all(name in fields for name in EXIT):
+            cpu.exit = exits.name(vendor, *(get(index, name) for name in EXIT))
         cpu.last_nmi = places.name(get(index, "sampled_rip")) if cpu.words["nmi_seen"] else ""
         mine = [one for one in saved if one.gs_base == base + index * size]
         cpu.stack = _stack(memory, debug, places, mine)
+        if not mine and cpu.phase in IN_GUEST and cpu.apic_id < len(saved):     # QEMU's notes go by APIC id
+            cpu.guest_now = saved[cpu.apic_id].rip
         out.cpus.append(cpu)
     for cpu in out.cpus:
-        cpu.waits_for = _waits_for(out, cpu)
+        cpu.waits_for = waits_for(out.cpus, cpu, out.owner, out.released)
     return out
+
+
+def _vendor(reader: Reader, debug: Debug) -> str:
+    """SVM or VMX, by the backend that was chosen; empty if there was none yet."""
+    if "backend" not in debug.symbols:
+        return ""
+    chosen = reader.word("backend", 8)
+    known = {debug.symbols.get(symbol): vendor for symbol, vendor in BACKENDS.items()}
+    return known.get(chosen, "")
 
 
 def _short(names: dict[int, str], value: int) -> str:
     """PHASE_WAIT_SIPI -> wait sipi."""
     name = names.get(value, f"_unknown ({value})")
     return name.split("_", 1)[-1].lower().replace("_", " ")
-
-
-def _waits_for(out: Machine, cpu: CpuState) -> list[int]:
-    current = out.released + 1
-    if cpu.lane == out.owner and cpu.phase == "quiescing":
-        return [c.lane for c in out.cpus
-                if c is not cpu and c.state == "running" and c.words["parked"] != current]
-    if cpu.phase == "parked" and cpu.words["request"] > out.released and out.owner >= 0:
-        return [out.owner]
-    return []
 
 
 def _stack(memory: Memory, debug: Debug, places: Places, saved: Sequence[Registers]) -> list[str]:
@@ -147,8 +162,8 @@ def _stack(memory: Memory, debug: Debug, places: Places, saved: Sequence[Registe
     return out
 
 
-def report(out: Machine, khz: int, newest: int) -> Iterator[Note]:
-    """For people, a line each. `newest`: the latest TSC of a record."""
+def report(out: Machine, khz: int, newest: int, records: Sequence[Event] = ()) -> Iterator[Note]:
+    """For people, a line each. `newest`: the latest TSC of a record; `records`: this boot's, by time."""
     newest = max([newest] + [cpu.ticks or 0 for cpu in out.cpus])
     for cpu in out.cpus:
         age = seconds(newest - (cpu.ticks or 0), khz)
@@ -158,7 +173,12 @@ def report(out: Machine, khz: int, newest: int) -> Iterator[Note]:
         yield Note(text=f"cpu{cpu.lane}: apic {cpu.apic_id}, {cpu.state}, phase {cpu.phase}{since}")
         for line in _details(cpu):
             yield Note(text=f"cpu{cpu.lane}:   {line}")
+        for event in [one for one in records if isinstance(one, Record) and one.lane == cpu.lane][-LAST:]:
+            yield Note(text=f"cpu{cpu.lane}:   said {(line_of(event) or '').strip()}")
     yield Note(text=_quiesce(out))
+    phases = {cpu.lane: cpu.phase for cpu in out.cpus}
+    for line in describe({cpu.lane: cpu.waits_for for cpu in out.cpus}, phases):
+        yield Note(text=line)
     if out.panic >= 0:
         yield Note(text=f"panic of cpu{out.panic}")
 
@@ -169,8 +189,11 @@ def _details(cpu: CpuState) -> Iterable[str]:
     if cpu.waits_for:
         yield "waits for " + ", ".join(f"cpu{c}" for c in cpu.waits_for)
     if cpu.state != "absent":
+        if cpu.exit:
+            yield f"{'exit in progress' if cpu.phase in HANDLING else 'last exit'}: {cpu.exit}"
         nmi = f", last NMI in the host at {cpu.last_nmi}" if cpu.last_nmi else ""
-        yield f"guest rip {cpu.guest_rip:#x} at its last exit{nmi}"
+        now = f", {cpu.guest_now:#x} now" if cpu.guest_now >= 0 else ""
+        yield f"guest rip {cpu.guest_rip:#x} at its last exit{now}{nmi}"
     for i, place in enumerate(cpu.stack):
         yield f"{'from' if i else 'at'} {place}"
 

@@ -114,6 +114,7 @@ EXPECTED = """\
 -- cpu0:   request 0, parked 6, rung 0, nmi_seen 0, guest_start 0x0, guest_nmi 0x0
 -- cpu0:   waits for cpu2
 -- cpu0:   guest rip 0x0 at its last exit
+-- cpu0:   said 0.070000 cpu0        I the newest record
 -- cpu1: apic 2, running, phase parked since 0.060000, for 0.010000 s at least
 -- cpu1:   request 7, parked 7, rung 0, nmi_seen 0, guest_start 0x0, guest_nmi 0x0
 -- cpu1:   waits for cpu0
@@ -129,6 +130,8 @@ EXPECTED = """\
 -- cpu3:   request 0, parked 0, rung 0, nmi_seen 0, guest_start 0x199, guest_nmi 0x0
 -- cpu3:   guest rip 0x0 at its last exit
 -- quiesce 7: cpu0 holds the machine or wants to; not parked: cpu2; cpu1 goes next
+-- waits: cpu0 -> cpu2; cpu1 -> cpu0
+-- all of it waits for cpu2 (guest)
 -- panic of cpu3
 """
 
@@ -141,7 +144,7 @@ def test_states_by_the_layout_of_the_build(padding: int, tmp_path: Path,
     assert main(["--elf", str(elf), str(core)]) == 0
     out = capsys.readouterr().out
     assert "the newest record" in out
-    states = [line.strip() for line in out[out.index("the newest record"):].splitlines()[1:]]
+    states = [line.strip() for line in out[out.index("-- cpu0: apic"):].splitlines()]
     first = 1 + SOURCE.splitlines().index("int waiting(void)")
     numbers = [int(n) for n in re.findall(r"quiesce\.c:(\d+)\)", out)]
     assert len(numbers) == 2 and all(first <= n <= first + 4 for n in numbers)
@@ -204,7 +207,7 @@ def test_the_hypervisor_has_the_names_that_are_read() -> None:
     if not path.exists():
         pytest.skip("build/braid.elf is not made")
     debug = Debug(str(path))
-    wanted = cpus.WORDS + ("apic_id", "phase", "phase_since", "state", "sampled_rip", "vcpu.rip")
+    wanted = cpus.WORDS + ("apic_id", "phase", "phase_since", "state", "sampled_rip", "vcpu.rip", *cpus.EXIT)
     assert [name for name in wanted if name not in debug.structs["cpu"][1]] == []
     assert "CPU_RUNNING" in debug.enums["cpu_state"].values()
     assert {"PHASE_PARKED", "PHASE_QUIESCING"} <= set(debug.enums["cpu_phase"].values())
