@@ -1,0 +1,50 @@
+/*
+ * A machine for the explorer of interleavings (log/explorer): what the shipped stop protocol needs under it,
+ * and nothing more. A CPU is a context of the explorer that runs the shipped vcpu_loop.
+ *
+ *     NMI     a latch a CPU: one pends, however many came. Taken at the CPU's next access to memory, by the
+ *             shipped trap_handle, unless GIF = 0 or the handler has not returned
+ *     RIP     as far as trap.c moves it: cpu_wait_look before HLT, backend->look before an entry
+ *     APIC    an NMI sent is in the target's latch at once
+ *     HLT     until an NMI is taken
+ *     VMRUN   guest.c
+ *
+ * One NMI may also come from outside at any moment: the explorer's last context presses a button.
+ */
+#ifndef CORE_TEST_STOP_MACHINE_H
+#define CORE_TEST_STOP_MACHINE_H
+
+#include "core/cpu.h"
+
+/* What a CPU has that struct cpu has not; and what the properties remember. */
+struct hardware {
+    bool latch, gif, in_handler;
+    uint64_t rip;  /* of the host: where the handler finds it, and where it leaves it */
+    uint32_t nmis; /* taken in the host */
+    int owed;      /* NMIs from outside: sent - merged in the latch - taken for the guest's */
+    unsigned rung_again;
+    bool pumped; /* has been to log_pump since it parked or halted */
+    bool due;    /* the guest must still get an NMI */
+};
+extern struct hardware hardware[MAX_CPUS];
+enum { RIP_ELSEWHERE = 1, REPORTS = 2 };
+#define NO_DEADLINE_MS (1ull << 50)
+
+/* The contexts of the explorer are the CPUs in order, then the world outside. */
+void machine_reset(unsigned cpu_count, bool vmx);
+/* A place to switch and to take an NMI; true: others may have waited for what follows. */
+void machine_point(bool moves);
+/* The same for an access to a word of the shipped code's. */
+void machine_touch(const volatile void *word, size_t size, bool write);
+/* Nothing to do until another CPU moves. */
+void machine_wait(void);
+/* Takes what pends, if it may. */
+void machine_take_nmi(void);
+/* An NMI arrives at a CPU. */
+void machine_nmi(unsigned cpu);
+
+/* shipped.c: the state that quiesce.c keeps to itself. */
+void shipped_reset(void);
+uint32_t shipped_losers(void);
+
+#endif

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Negative controls: the shipped sources with one old or feared fault put in must be caught by the explorer, in the scenario named and by the
+# property named. Usage: mutants.sh BASE OUT: BASE is where the explorer was built, OUT where the mutants are.
+base=$1 out=$2
+passed=0 failed=0
+
+# mutant NAME SCENARIO PROPERTY FILE SED
+mutant() {
+    dir=$out/$1
+    rm -rf "$dir"
+    mkdir -p "$dir/core/$(dirname "$4")"
+    cp "$base"/*.o "$dir"
+    object=$(basename "$4" .c)
+    [ "$object" != quiesce ] || object=shipped
+    rm -f "$dir/$object.o"
+    sed "$5" "core/$4" >"$dir/core/$4"
+    verdict=caught
+    if cmp -s "core/$4" "$dir/core/$4"; then
+        verdict="its sed changes nothing in core/$4 any more"
+    elif ! core/test/stop/build.sh "$dir" "$dir"; then
+        verdict="it does not compile"
+    else
+        said=$("$dir/explore" "$2")
+        case $said in
+        *"FAIL $2"*decisions:\ "$3":*) ;;
+        *FAIL\ "$2"*) verdict="caught by another property than $3: $said" ;;
+        *) verdict="the explorer does not see it" ;;
+        esac
+    fi
+    rm -f "$dir"/*.o
+    if [ "$verdict" = caught ]; then
+        passed=$((passed + 1))
+        echo "ok   mutant $1: $(printf '%s\n' "$said" | sed -n 's/^FAIL [^:]*: .*decisions: \(.*\); schedule:.*/\1/p' | head -n 1)"
+    else
+        failed=$((failed + 1))
+        echo "FAIL mutant $1: $verdict"
+    fi
+}
+
+# Those with names in capitals are variants of the model, too (core/model/variants.pml).
+mutant stale-acknowledgement two-initiators exclusion quiesce.c 's/memory_order_acquire) == round/memory_order_acquire) != 0 * round/'
+mutant never-released two-initiators hang quiesce.c 's/atomic_store(&released, round);/;/'
+mutant RING_FIRST three hang quiesce.c '/step 3/,/start_check_sipi/s/ doorbell_ring(&cpus\[i\]);/ (void)0;/
+    s/^ *atomic_store(&cpus\[i\].request, round);/doorbell_ring(\&cpus[i]), &/'
+mutant SIPI_EARLY sipi-waits exclusion quiesce.c 's/^static _Atomic uint64_t released;/&static uint32_t early[MAX_CPUS];/
+    s/uint32_t nmis\[MAX_CPUS\];/&for (unsigned i = 0; i < cpu_count; i++) early[i] = atomic_load(\&cpus[i].state);/
+    s/return state != CPU_RUNNING ||/(void)state; return early[cpu->index] != CPU_RUNNING ||/'
+# shellcheck disable=SC2016 # sed's $
+mutant no-release-ring three hang quiesce.c '/step 7/,$s/ doorbell_ring(&cpus\[i\]);/ (void)0;/'
+mutant NO_NEXT turns turn quiesce.c 's/next_loser(self));/0 \& next_loser(self));/'
+mutant COUNTING button nmi doorbell.c 's/if (atomic_exchange(&target->rung, 1) == 0)/atomic_fetch_add(\&target->rung, 1);/
+    s/atomic_exchange(&cpu->rung, 0) == 0/(atomic_load(\&cpu->rung) ? atomic_fetch_sub(\&cpu->rung, 1) : 0) == 0/'
+mutant GLOBAL_FLAG two-initiators nmi doorbell.c 's,^#include "core/doorbell.h",&\n#include "core/quiesce.h",
+    s/atomic_exchange(&cpu->rung, 0) == 0/(atomic_exchange(\&cpu->rung, 0), !quiesce_wanted(cpu))/'
+mutant SLOPPY_TIMEOUT ring-again nmi doorbell.c 's/^    atomic_store(&target->rung, 1);/    atomic_store(\&target->rung, 0);/'
+mutant NO_LAST_LOOK two-initiators hang vcpu.c 's/^        if (wanted(cpu)) {/        if (0) {/'
+mutant PARK_CLOSED three hang vcpu.c 's/^        if (wanted(cpu)) {/&\n            quiesce_park(cpu);/'
+mutant NO_REWIND three hang x86/trap.c 's/frame->rip = (uint64_t)cpu_wait_look;/(void)0;/'
+mutant NO_ENTRY_REWIND vmx hang x86/trap.c 's/frame->rip = (uint64_t)backend->look;/(void)0;/'
+mutant init-forgotten sipi hang guest/start.c 's/^    atomic_store(&cpu->state, CPU_WAIT_SIPI);$//
+    s/^    atomic_fetch_and(&cpu->guest_start, ~(uint32_t)START_INIT);$/&\n    atomic_store(\&cpu->state, CPU_WAIT_SIPI);/'
+mutant NO_IRET_EXIT guest-nmi hang svm/event.c 's/vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0/0/'
+mutant no-mask guest-nmi nmi svm/event.c 's/ || vcpu->nmi_block == NMI_IN_HANDLER)/)/'
+mutant no-flush two-initiators flush svm/svm.c 's/vcpu->flush || generation != vcpu->seen_generation/vcpu->flush/'
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
