@@ -153,6 +153,10 @@ void log_flush_panic(void)
 
 void log_drain(void)
 {
+    struct log_writer *self = log_self();
+
+    if (self != NULL && self->context == LOG_NORMAL && log_get(log_state.open))
+        log_send_lane(self, UINT32_MAX);
     if (log_uart.name != NULL)
         log_uart_drain();
 }

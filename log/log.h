@@ -120,7 +120,10 @@ bool log_backlog(unsigned cpu);
  */
 void log_flush_panic(void);
 
-/* Waits until the UART has sent its last bit, at most one second: before power-off or reset. */
+/*
+ * Before power-off or reset: sends what waits in the rings of this CPU, if it is in its normal context, and waits until
+ * the UART has sent its last bit, at most one second.
+ */
 void log_drain(void);
 
 /* Sums over all CPUs; each number is exact when nobody logs. */

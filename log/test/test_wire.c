@@ -60,6 +60,16 @@ void test_wire_async_mode_waits_for_the_pump(void)
     decode_free(&got);
 }
 
+/* A machine that is switched off says its last words. */
+void test_wire_async_mode_drains(void)
+{
+    machine_start_open(4, LOG_ASYNC);
+    log_info("the last words");
+    log_drain();
+    CHECK_EQ(log_totals().records, 1u);
+    CHECK(!log_backlog(0), "nothing is left");
+}
+
 /* Records made before the wire is open go out first. */
 void test_wire_opens_with_what_waited(void)
 {
