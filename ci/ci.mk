@@ -3,7 +3,7 @@ CMD       ?=
 EXTRA     ?=
 OPTIONS   ?=
 PAIRS     ?= 5
-C_FILES    = $(shell find core log tv pal -name '*.[ch]')
+C_FILES    = $(shell find ci core log tv pal -name '*.[ch]')
 PY_FILES   = $(shell find ci decoder log pal -name '*.py')
 # Shell scripts by their first line, whatever their name.
 SH_FILES   = $(shell grep -rlIE '^\#!/bin/(ba)?sh' --exclude-dir=build --exclude-dir=.git .)
@@ -18,11 +18,14 @@ $(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
 $(BUILD)/vmlinuz-cloud: ci/kernel.sh ci/apt.sh
 	ci/kernel.sh $@ cloud-amd64
 
+$(BUILD)/qemu_ignne.so: ci/qemu_ignne.c
+	$(CC) -std=c17 -O2 -Wall -Wextra -Werror -Wmissing-prototypes -shared -fPIC -o $@ $<
+
 .PHONY: deps demo run test check machine-test reset-test hang-test gdb-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
-images: $(BUILD)/vmlinuz $(BUILD)/braid.elf guest-programs
+images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/qemu_ignne.so guest-programs
 
 # By the environment, so that neither make nor the shell reads what is in it.
 iso run: export BRAID_CMD := $(value CMD)

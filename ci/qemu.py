@@ -6,14 +6,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Optional, Type
 
+from ci import image
 from ci.emulator import Emulator, EmulatorError
 from ci.machine import Machine
 from ci.qmp import Qmp
 
 
 def arguments(machine: Machine, iso: Path, where: Path, qmp: Path) -> list[str]:
-    """QEMU's command line."""
+    """QEMU's command line, with its repair (ci/qemu_ignne.c)."""
     return [
+        "env", f"LD_PRELOAD={(image.BUILD / 'qemu_ignne.so').resolve()}",
         "qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", machine.cpu,
         "-smp", str(machine.cpus), "-m", str(machine.memory),
         "-display", "none", "-nodefaults", "-no-reboot",
