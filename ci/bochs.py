@@ -48,7 +48,8 @@ PANIC = re.compile(r">>PANIC<< (.*)")
 OFF = "ACPI control: soft power off"
 # What no run may show: a state that VM entry or VMRUN refuses, a VMX instruction that failed, a byte that the
 # UART lost.
-OBJECTION = re.compile(r"VMENTER FAIL|VMFAIL|VMABORT|VMRUN: (?!Starting|entering)|SVM: VMRUN|NCR3 reserved"
+OBJECTION = re.compile(r"VMENTER FAIL|VMFAIL|VMABORT|VMRUN: (?!Starting|entering|with CPL)"
+                       r"|SVM: VMRUN|NCR3 reserved"
                        r"|SvmInjectEvents: (?:invalid|unsupported)"
                        r"|transmit FIFO overflow|tx hold register when not empty")
 

@@ -53,6 +53,13 @@ def checks(name: str, kernel_args: str = "") -> Row:
     return replace(pals(name, name, kernel_args=kernel_args), expect=counted)
 
 
+def quiesces(rounds: int) -> Row:
+    """Each stops all CPUs, and each is counted."""
+    said = f"quiesces asked {rounds} completed {rounds} counted {rounds}"
+    return Row(Machine(f"quiesce-{rounds}", options="test=on", command=f"/pal/64/quiesce {rounds}",
+                       deadline=240), Expect(console=(said,)))
+
+
 def host_test(name: str, *log: str, deadline: float = 120) -> Row:
     """The log on the machine itself, without a guest (core/hosttest.h); no frame may be lost."""
     return Row(Machine(f"log-{name}", flavour="alone", options=f"test={name}", deadline=deadline),
@@ -93,8 +100,7 @@ ROWS = [
         Expect(log=("console: line 1 of the guest", "console: line 3 of the guest"))),
 
     # Stop. 334 rounds to 3 other CPUs each are 1002 NMIs by the ICR.
-    Row(Machine("quiesce-1000", options="test=on", command="/pal/64/quiesce 1000", deadline=240),
-        Expect(console=("quiesces asked 1000 completed 1000 counted 1000",))),
+    quiesces(1000),
     Row(Machine("icr-nmis", options="test=on", deadline=400,
                 command="/pal/64/quiesce 1000 & /pal/nmi_count 334 && wait $!"),
         Expect(console=("NMIS sent 1002 counted 1002", "completed 1000"))),

@@ -1,30 +1,44 @@
 """The machine tests on Bochs, a row each: VMX, which QEMU does not emulate, and SVM by a second judge.
 
-Bochs's clock counts instructions, so a row does the same each time; it is slow, so programs that try many
-things run once here, and long ones are in LONG, by name only.
+Bochs's clock counts instructions, so a row does the same each time, whatever else the host does. It is slow:
+what takes long is in LONG, which is run by name only.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ci.machine import BOCHS_AMD, BOCHS_INTEL, Expect, Machine, on_bochs
-from ci.machines import Row, boot
+from ci.demo import COMMAND
+from ci.machine import BOCHS_AMD, BOCHS_INTEL, Expect, on_bochs
+from ci.machines import Row, boot, checks, pals, quiesces
 
-VENDORS = {"vmx": BOCHS_INTEL, "svm": BOCHS_AMD}
-
-
-def row(vendor: str, name: str, command: str, cpus: int = 2, options: str = "", deadline: float = 600,
-        console: tuple[str, ...] = (), **machine: object) -> Row:
-    made = Machine(f"{vendor}-{name}", cpus=cpus, command=command, options=options, deadline=deadline,
-                   **machine)  # type: ignore[arg-type]
-    return Row(on_bochs(made, VENDORS[vendor]), Expect(console=console))
+MODELS = {"vmx": BOCHS_INTEL, "svm": BOCHS_AMD}
 
 
-def boots(vendor: str, cpus: int) -> Row:
-    """All CPUs come up in the guest, and are seen to."""
-    machine = boot(cpus).machine
-    return Row(on_bochs(replace(machine, name=f"{vendor}-{machine.name}", deadline=300), VENDORS[vendor]))
+def on(vendor: str, row: Row, cpus: int = 2, name: str = "") -> Row:
+    """QEMU's row, on Bochs's machine of this vendor; its name begins with what runs there."""
+    machine = replace(row.machine, name=f"{vendor}-{name or row.machine.name}", cpus=cpus, deadline=900)
+    return replace(row, machine=on_bochs(machine, MODELS[vendor]))
 
 
-BOCHS = [boots(vendor, cpus) for vendor in VENDORS for cpus in (1, 2, 4)]
+def programs(vendor: str) -> list[Row]:
+    """All of pal/'s programs."""
+    relaxed = "iomem=relaxed"
+    return [on(vendor, pals("calls-good", "main 1 2", "test 100",
+                            *(f"test_args {kind} 5 1" for kind in range(1, 5)))),
+            on(vendor, checks("calls", kernel_args=relaxed)), on(vendor, checks("faults")),
+            on(vendor, checks("outside")), on(vendor, checks("threads"), cpus=4),
+            on(vendor, pals("abandon", "abandon")), on(vendor, checks("devmem", kernel_args=relaxed))]
+
+
+def demo(vendor: str, loops: int) -> Row:
+    machine = replace(boot(1).machine, name=f"demo-{loops}", loops=loops, command=COMMAND)
+    says = (f"PASSED32 {loops}$", f"PASSED64 {loops}$")
+    return on(vendor, Row(machine, Expect(console=says)))
+
+
+BOCHS = [on(vendor, boot(cpus), cpus) for vendor in MODELS for cpus in (1, 2, 4)]
+BOCHS += [demo("vmx", 100), on("vmx", quiesces(300), cpus=4), *programs("vmx"),
+          demo("svm", 5), on("svm", quiesces(300), cpus=4)]
+
+LONG = programs("svm")
