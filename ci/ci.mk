@@ -3,6 +3,7 @@ CMD       ?=
 EXTRA     ?=
 OPTIONS   ?=
 PAIRS     ?= 5
+VENDOR    ?= amd
 C_FILES    = $(shell find ci core log tv pal -name '*.[ch]')
 PY_FILES   = $(shell find ci decoder log pal -name '*.py')
 # Shell scripts by their first line, whatever their name.
@@ -21,11 +22,12 @@ $(BUILD)/vmlinuz-cloud: ci/kernel.sh ci/apt.sh
 $(BUILD)/qemu_ignne.so: ci/qemu_ignne.c
 	$(CC) -std=c17 -O2 -Wall -Wextra -Werror -Wmissing-prototypes -shared -fPIC -o $@ $<
 
-.PHONY: deps demo run test check machine-test reset-test hang-test gdb-test uart-test bench lint iso images
+.PHONY: deps demo run test check machine-test differential-test reset-test hang-test gdb-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
 images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/qemu_ignne.so guest-programs
+VENDOR_IMAGES = images $(if $(filter intel,$(VENDOR)),$(BUILD)/vmlinuz-cloud)
 
 # By the environment, so that neither make nor the shell reads what is in it.
 iso run: export BRAID_CMD := $(value CMD)
@@ -33,17 +35,18 @@ iso: deps ## build/braid.iso and build/bare.iso, with and without Braid, whose g
 	$(AFTER_DEPS) images
 	@BUILD=$(BUILD) $(PYTHON) -m ci.image --options '$(OPTIONS)' --loops $(LOOPS) -- "$$BRAID_CMD"
 
-demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times twice, show each CPU's trace
-	$(AFTER_DEPS) images
-	@BUILD=$(BUILD) $(PYTHON) -m ci.demo --cpus $(CPUS) --loops $(LOOPS) --memory $(MEM) --options '$(OPTIONS)'
+demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times twice, show each CPU's trace; VENDOR=intel: Bochs
+	$(AFTER_DEPS) $(VENDOR_IMAGES)
+	@BUILD=$(BUILD) $(PYTHON) -m ci.demo --vendor $(VENDOR) --cpus $(CPUS) --loops $(LOOPS) --memory $(MEM) \
+		--options '$(OPTIONS)'
 
 run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra, and end with its status
-	$(AFTER_DEPS) images
-	@BUILD=$(BUILD) $(PYTHON) -m ci.run --cpus $(CPUS) --memory $(MEM) --options '$(OPTIONS)' \
+	$(AFTER_DEPS) $(VENDOR_IMAGES)
+	@BUILD=$(BUILD) $(PYTHON) -m ci.run --vendor $(VENDOR) --cpus $(CPUS) --memory $(MEM) --options '$(OPTIONS)' \
 		$(if $(EXTRA),--extra '$(EXTRA)') -- "$$BRAID_CMD"
 
 test: deps ## everything: host tests, machine tests, lint; the last line is the count
-	@$(PYTHON) -m ci.totals $(CHECKS:model-quick=model) machine-test hang-test uart-test lint
+	@$(PYTHON) -m ci.totals $(CHECKS:model-quick=model) machine-test hang-test uart-test differential-test lint
 
 check: deps ## the quick part: host tests and lint
 	@$(PYTHON) -m ci.totals $(CHECKS) lint
@@ -53,6 +56,9 @@ machine-test: images $(BUILD)/vmlinuz-cloud ## boot each machine of ci/machines.
 
 uart-test: images ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to
 	@BUILD=$(BUILD) $(PYTHON) -m ci.uart $(if $(ONLY),'$(ONLY)')
+
+differential-test: $(BUILD)/vmlinuz-bare images ## one guest on VMX and on SVM: what differs is in ci/differences.txt
+	@BUILD=$(BUILD) $(PYTHON) -m ci.differential
 
 reset-test: images ## reset the machine in mid-flight in each way, and get the boot before's records back
 	@BUILD=$(BUILD) $(PYTHON) -m ci.reset_test $(ONLY)

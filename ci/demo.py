@@ -17,7 +17,7 @@ from rich.console import Console as Screen
 from ci import image
 from ci.emulator import EmulatorError
 from ci.live import show
-from ci.machine import Expect, Machine
+from ci.machine import VENDORS, Expect, Machine, of_vendor
 from ci.session import Session
 from ci.summary import Summary, summarise
 from ci.verdict import Verdict, judge
@@ -56,11 +56,12 @@ def main() -> int:
     parser.add_argument("--loops", type=int, default=100)
     parser.add_argument("--memory", type=int, default=1024, help="MiB")
     parser.add_argument("--options", default="", help="Braid's boot options")
+    parser.add_argument("--vendor", choices=VENDORS, default="amd", help="of the CPU: QEMU's or Bochs's")
     given = parser.parse_args()
     if given.cpus < 1 or given.loops < 1:
         parser.error("CPUS and LOOPS start at 1")
     screen = Screen()
-    machine = demo_machine(given.cpus, given.loops, given.memory, given.options)
+    machine = of_vendor(demo_machine(given.cpus, given.loops, given.memory, given.options), given.vendor)
     session = Session(machine, image.BUILD / "demo")
     shutil.rmtree(session.where, ignore_errors=True)  # or an older run's traces would stay
     start = time.monotonic()

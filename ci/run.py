@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ci import image
 from ci.emulator import EmulatorError
-from ci.machine import Expect, Machine
+from ci.machine import VENDORS, Expect, Machine, of_vendor
 from ci.session import Session
 from ci.verdict import judge
 
@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--cpus", type=int, default=4)
     parser.add_argument("--memory", type=int, default=1024, help="MiB")
     parser.add_argument("--options", default="", help="Braid's boot options")
+    parser.add_argument("--vendor", choices=VENDORS, default="amd", help="of the CPU: QEMU's or Bochs's")
     parser.add_argument("--deadline", type=float, default=600.0, help="seconds")
     parser.add_argument("--bare", action="store_true", help="without Braid")
     given = parser.parse_args()
@@ -45,7 +46,7 @@ def main() -> int:
     machine = Machine("run", flavour="bare" if given.bare else "braid", cpus=given.cpus,
                       memory=given.memory, options=given.options, command=given.command,
                       extra=given.extra, deadline=given.deadline)
-    session = Session(machine, image.BUILD / "run")
+    session = Session(of_vendor(machine, given.vendor), image.BUILD / "run")
     try:
         seen = session.run(Printer().watch)
     except (image.ImageError, EmulatorError) as error:

@@ -37,6 +37,7 @@ $(BUILD)/pal/unprotected/$(1)/programs: $(patsubst %,$(BUILD)/pal/obj$(1)/%.o,$(
 	@for name in $(PAL_NAMES); do ln -sf programs $$(@D)/$$$$name; done
 endef
 $(foreach width,32 64,$(eval $(call PAL_WIDTH,$(width))))
+include pal/bare/bare.mk
 -include $(wildcard $(BUILD)/pal/obj*/*/*.d)
 
 PAL_PROGRAMS := $(BUILD)/pal/32/programs $(BUILD)/pal/64/programs
