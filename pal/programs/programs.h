@@ -8,7 +8,8 @@
 
 #define PROGRAMS(X)                                                                                          \
     X(main)                                                                                                  \
-    X(test) X(test_args) X(calls) X(faults) X(outside) X(threads) X(abandon) X(devmem) X(quiesce) X(stall)
+    X(test)                                                                                                  \
+    X(test_args) X(calls) X(faults) X(outside) X(threads) X(abandon) X(devmem) X(quiesce) X(stall) X(cost)
 
 #define DECLARE_PROGRAM(name) int name##_program(int argc, char **argv);
 PROGRAMS(DECLARE_PROGRAM)
