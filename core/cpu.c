@@ -1,6 +1,5 @@
 /* See cpu.h. */
 #include "core/cpu.h"
-#include "core/x86/asm.h"
 #include "log_env.h"
 
 struct cpu cpus[MAX_CPUS];
@@ -37,10 +36,4 @@ const char *cpu_phase_name(enum cpu_phase phase)
         return "panic";
     }
     return "?";
-}
-
-void cpu_set_phase(struct cpu *cpu, enum cpu_phase phase)
-{
-    atomic_store_explicit(&cpu->phase, phase, memory_order_relaxed);
-    atomic_store_explicit(&cpu->phase_since, rdtsc(), memory_order_relaxed);
 }

@@ -10,6 +10,7 @@
 #define CORE_CPU_H
 
 #include "core/vcpu.h"
+#include "core/x86/asm.h"
 #include "log/log.h"
 
 #include <stdatomic.h>
@@ -75,7 +76,11 @@ static inline struct cpu *this_cpu(void)
     return cpu;
 }
 
-void cpu_set_phase(struct cpu *cpu, enum cpu_phase phase);
+static inline void cpu_set_phase(struct cpu *cpu, enum cpu_phase phase)
+{
+    atomic_store_explicit(&cpu->phase, phase, memory_order_relaxed);
+    atomic_store_explicit(&cpu->phase_since, rdtsc(), memory_order_relaxed);
+}
 
 /* HLT until an NMI, unless *word != value already; no wake-up is lost between look and HLT (x86/trap.asm).
  * May return without reason. */

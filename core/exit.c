@@ -145,11 +145,19 @@ static handler *const handlers[EXIT_REASONS] = {
     [EXIT_UNKNOWN] = broken,
 };
 
+static __attribute__((noinline)) void trace_and_handle(struct vcpu *vcpu, const struct exit *exit)
+{
+    log_trace("exit %u, code 0x%lx, rip 0x%lx", exit->reason, exit->code, vcpu->rip);
+    handlers[exit->reason](vcpu, exit);
+}
+
 void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)
 {
     vcpu->exits[exit->reason]++;
-    log_trace("exit %u, code 0x%lx, rip 0x%lx", exit->reason, exit->code, vcpu->rip);
-    handlers[exit->reason](vcpu, exit);
+    if (atomic_load_explicit(&log_finest, memory_order_relaxed) >= LOG_TRACE)
+        trace_and_handle(vcpu, exit);
+    else
+        handlers[exit->reason](vcpu, exit);
 }
 
 const char *exit_name(enum exit_reason reason)

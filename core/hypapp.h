@@ -54,7 +54,8 @@ struct hypapp {
     int (*init)(void);
     /* VMMCALL, VMCALL at any CPL; the number is in EAX. PASS: core answers RAX = 1 and logs the number. */
     enum hypapp_result (*hypercall)(struct vcpu *vcpu);
-    /* CPUID; fill out[] = EAX, EBX, ECX, EDX and return DONE, or PASS. */
+    /* CPUID of this leaf (0: none is the app's), fill out[] = EAX, EBX, ECX, EDX and return DONE, or PASS. */
+    uint32_t cpuid_leaf;
     enum hypapp_result (*cpuid)(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     /* An access that the vcpu's current view does not allow, and that does not hit the hypervisor's own
      * memory. PASS: #GP(0). */
@@ -117,6 +118,8 @@ enum { SEGMENT_PRESENT = 1 << 7, SEGMENT_LONG = 1 << 9, SEGMENT_BIG = 1 << 10 };
 unsigned vcpu_index(const struct vcpu *vcpu); /* CPU number, as in the log: 0 .. cpus - 1 */
 uint64_t vcpu_get(struct vcpu *vcpu, enum reg reg);
 void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value);
+/* The general registers, REG_RAX to REG_R15, to read and to write. */
+uint64_t *vcpu_general(struct vcpu *vcpu);
 void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out);
 
 /* One pointer a vcpu for the app (NULL at the start), for example to what it runs. Other CPUs may read it
@@ -135,16 +138,6 @@ void vcpu_hold_nmi(struct vcpu *vcpu, bool on);
 
 /* ---- guest memory ---- */
 
-/* A guest's paging, as its registers set it: enough to walk its tables. Built from a vcpu, or by hand for
- * another root. */
-struct guest_space {
-    struct view *view; /* nested permissions that apply to the tables and to the data */
-    uint64_t cr3;
-    bool paging, pae, long_mode, nx,
-        la57; /* CR0.PG, CR4.PAE, EFER.LMA, EFER.NXE, CR4.LA57 (not walked: -E_FAULT) */
-};
-void guest_space_of(struct vcpu *vcpu, struct guest_space *space);
-
 struct guest_page {
     uint64_t gpa;   /* of the address asked for, to the byte */
     uint64_t entry; /* the leaf entry that maps it, as in memory; 0 with paging off */
@@ -153,15 +146,29 @@ struct guest_page {
                        page */
     bool user;
 };
+/* A guest's paging, as its registers set it: enough to walk its tables. Built from a vcpu, or by hand for
+ * another root. One that is built from a vcpu remembers its last translation, and so is for one callback: the
+ * guest's other CPUs wait for this one when they take a page away, and this one runs no guest code before. */
+struct guest_space {
+    struct view *view; /* nested permissions that apply to the tables and to the data */
+    uint64_t cr3;
+    bool paging, pae, long_mode, nx,
+        la57; /* CR0.PG, CR4.PAE, EFER.LMA, EFER.NXE, CR4.LA57 (not walked: -E_FAULT) */
+    bool remembers;
+    uint64_t last_gva; /* of a page; 1: none yet */
+    struct guest_page last;
+};
+void guest_space_of(struct vcpu *vcpu, struct guest_space *space);
+
 /* Walks the guest's tables, without touching accessed or dirty bits. -E_FAULT where nothing is mapped, or the
  * walk leaves guest RAM. */
-int guest_translate(const struct guest_space *space, uint64_t gva, struct guest_page *page);
+int guest_translate(struct guest_space *space, uint64_t gva, struct guest_page *page);
 
 /* Copies as a user-mode (CPL 3) access would: user pages only, writable for copy_out, allowed by space->view;
    guest RAM only. -E_FAULT: not all of it can be copied; copy_out checks all pages first, so then nothing was
    written, unless another guest CPU changed the tables meanwhile. */
-int guest_copy_in(const struct guest_space *space, void *to, uint64_t from_gva, size_t size);
-int guest_copy_out(const struct guest_space *space, uint64_t to_gva, const void *from, size_t size);
+int guest_copy_in(struct guest_space *space, void *to, uint64_t from_gva, size_t size);
+int guest_copy_out(struct guest_space *space, uint64_t to_gva, const void *from, size_t size);
 
 /* The hypervisor's own pointer to a page of guest RAM; NULL where gpa is not guest RAM (a hole, a device, the
  * hypervisor). Whole pages only. */

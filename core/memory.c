@@ -11,7 +11,7 @@ static uint64_t carve_next;
 static struct free_page *free_list;
 static unsigned free_count;
 
-void *memory_carve(size_t size)
+static void *carve(size_t size)
 {
     if (!carve_next)
         carve_next = ((uint64_t)image_end + PAGE_SIZE - 1) & PAGE_MASK;
@@ -20,13 +20,20 @@ void *memory_carve(size_t size)
         return NULL;
     void *p = (void *)carve_next;
     carve_next += size;
-    memset(p, 0, size);
+    return p;
+}
+
+void *memory_carve(size_t size)
+{
+    void *p = carve(size);
+    if (p)
+        memset(p, 0, (size + PAGE_SIZE - 1) & PAGE_MASK);
     return p;
 }
 
 void memory_pool_init(void)
 {
-    for (void *page; (page = memory_carve(PAGE_SIZE));)
+    for (void *page; (page = carve(PAGE_SIZE));)
         page_free(page);
 }
 

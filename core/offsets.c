@@ -8,5 +8,9 @@ void offsets(void);
 void offsets(void)
 {
     OFFSET(VCPU_GPR, struct vcpu, gpr);
+    OFFSET(VCPU_NMIS_AT_CLOSE, struct vcpu, nmis_at_close);
+    OFFSET(VCPU_LAUNCHED, struct vcpu, launched);
+    OFFSET(CPU_SELF, struct cpu, self);
+    OFFSET(CPU_VCPU, struct cpu, vcpu);
     OFFSET(CPU_NMI_SEEN, struct cpu, nmi_seen);
 }

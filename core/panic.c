@@ -7,7 +7,7 @@
 
 enum { BACKTRACE_DEPTH = 16, GRACE_US = 200000 };
 
-static _Atomic uint32_t panic_word;
+_Atomic uint32_t panic_word;
 static uint32_t panic_nmis[MAX_CPUS]; /* each by its own CPU's handler only */
 
 static bool on_stack(const struct cpu *cpu, uint64_t address)
@@ -93,7 +93,7 @@ static _Noreturn void join(struct cpu *cpu, uint64_t rip, uint64_t rbp)
 
 void panic_poll(void)
 {
-    if (atomic_load_explicit(&panic_word, memory_order_relaxed))
+    if (panic_called())
         join(this_cpu(), (uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
 }
 

@@ -17,6 +17,11 @@ struct trap_frame;
 /* Any context. Call panic_enter, log what happened, then panic_finish. */
 void panic_enter(void);
 _Noreturn void panic_finish(const struct trap_frame *frame);
+extern _Atomic uint32_t panic_word;
+static inline bool panic_called(void)
+{
+    return atomic_load_explicit(&panic_word, memory_order_relaxed);
+}
 /* Stops this CPU if another one has panicked. Normal context. */
 void panic_poll(void);
 /* The NMI handler's part: on the second NMI since a panic it does not return. */

@@ -23,15 +23,16 @@ enum { PUMP_RECORDS = 16, DR6_BS = 1 << 14, LINEAR_32 = 0xFFFFFFFFu };
 const struct backend *backend;
 
 /* The look at the mail box. Any of these keeps the CPU out of the guest. */
-static bool wanted(const struct cpu *cpu)
+static inline bool wanted(const struct cpu *cpu)
 {
     return quiesce_wanted(cpu) || (atomic_load(&cpu->guest_start) & START_INIT) ||
-           atomic_load(&cpu->state) == CPU_WAIT_SIPI;
+           atomic_load(&cpu->state) == CPU_WAIT_SIPI || panic_called();
 }
 
-static void boundary(struct vcpu *vcpu)
+static __attribute__((noinline)) void boundary(struct vcpu *vcpu)
 {
     struct cpu *cpu = vcpu->cpu;
+    cpu_set_phase(cpu, PHASE_BOUNDARY);
     do {
         panic_poll();
         if (atomic_load(&cpu->guest_start) & START_INIT)
@@ -44,15 +45,21 @@ static void boundary(struct vcpu *vcpu)
     cpu_set_phase(cpu, PHASE_BOUNDARY);
 }
 
+/* Part of it; who is wanted first goes to the boundary. */
+static __attribute__((noinline)) bool send_backlog(const struct cpu *cpu)
+{
+    return wanted(cpu) || log_pump(cpu->index, PUMP_RECORDS);
+}
+
 _Noreturn void vcpu_loop(struct vcpu *vcpu)
 {
     struct cpu *cpu = vcpu->cpu;
     for (;;) {
-        boundary(vcpu);
-        vcpu->backlog = log_pump(cpu->index, PUMP_RECORDS);
+        vcpu->backlog = log_waits(cpu->index) && send_backlog(cpu);
         backend->close();
         if (wanted(cpu)) {
             backend->open();
+            boundary(vcpu);
             continue;
         }
         cpu_set_phase(cpu, vcpu->view == view_main() ? PHASE_GUEST : PHASE_ISOLATED);
@@ -85,6 +92,11 @@ void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
         vcpu->rflags = value;
     else
         backend->write(vcpu, reg, value);
+}
+
+uint64_t *vcpu_general(struct vcpu *vcpu)
+{
+    return vcpu->gpr;
 }
 
 void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)
@@ -146,13 +158,16 @@ void vcpu_inject_gp(struct vcpu *vcpu)
 
 void guest_space_of(struct vcpu *vcpu, struct guest_space *space)
 {
-    *space = (struct guest_space){.view = vcpu->view,
-                                  .cr3 = vcpu_get(vcpu, REG_CR3),
-                                  .paging = vcpu_get(vcpu, REG_CR0) & CR0_PG,
-                                  .pae = vcpu_get(vcpu, REG_CR4) & CR4_PAE,
-                                  .la57 = vcpu_get(vcpu, REG_CR4) & CR4_LA57,
-                                  .long_mode = vcpu_get(vcpu, REG_EFER) & EFER_LMA,
-                                  .nx = vcpu_get(vcpu, REG_EFER) & EFER_NXE};
+    uint64_t cr4 = backend->read(vcpu, REG_CR4), efer = backend->read(vcpu, REG_EFER);
+    space->view = vcpu->view;
+    space->cr3 = backend->read(vcpu, REG_CR3);
+    space->paging = backend->read(vcpu, REG_CR0) & CR0_PG;
+    space->pae = cr4 & CR4_PAE;
+    space->la57 = cr4 & CR4_LA57;
+    space->long_mode = efer & EFER_LMA;
+    space->nx = efer & EFER_NXE;
+    space->remembers = true;
+    space->last_gva = 1; /* space->last is nothing yet */
 }
 
 static enum insn_mode insn_mode(struct vcpu *vcpu)
@@ -195,19 +210,27 @@ int vcpu_decode(struct vcpu *vcpu, struct insn *insn)
     return insn_decode(bytes, fetch(vcpu, bytes), insn_mode(vcpu), insn);
 }
 
-void vcpu_advance(struct vcpu *vcpu, unsigned length)
+/* What is rare at an instruction's end. Outside of 64-bit mode RIP has 32 bits. */
+static __attribute__((noinline)) void wrap_or_step(struct vcpu *vcpu)
 {
-    uint64_t rip = vcpu->rip + length;
-    /* Outside of 64-bit mode RIP has 32 bits; asked only where it matters, since it costs. */
-    if ((rip ^ vcpu->rip) >> 32 && insn_mode(vcpu) != INSN_64)
-        rip &= LINEAR_32;
-    vcpu->rip = rip;
-    vcpu->rflags &= ~(uint64_t)RFLAGS_RF;
-    backend->clear_shadow(vcpu);
+    if (insn_mode(vcpu) != INSN_64)
+        vcpu->rip &= LINEAR_32;
     if (vcpu->rflags & RFLAGS_TF) {
         vcpu_set(vcpu, REG_DR6, vcpu_get(vcpu, REG_DR6) | DR6_BS);
         vcpu_inject(vcpu, VEC_DB, false, 0);
     }
+    backend->clear_shadow(vcpu);
+}
+
+void vcpu_advance(struct vcpu *vcpu, unsigned length)
+{
+    uint64_t old = vcpu->rip, next = old + length, rflags = vcpu->rflags & ~(uint64_t)RFLAGS_RF;
+    vcpu->rip = next;
+    vcpu->rflags = rflags;
+    if ((old ^ next) >> 32 || rflags & RFLAGS_TF)
+        wrap_or_step(vcpu);
+    else
+        backend->clear_shadow(vcpu);
 }
 
 /* Where neither the CPU nor the code tells the length (code in ROM, or changed meanwhile): that of the
@@ -225,13 +248,17 @@ static unsigned usual_length(enum exit_reason reason)
     }
 }
 
-void vcpu_skip(struct vcpu *vcpu, const struct exit *exit)
+static __attribute__((noinline)) void skip_decoded(struct vcpu *vcpu, const struct exit *exit)
 {
     struct insn insn;
-    if (exit->next_rip) {
-        vcpu_advance(vcpu, (unsigned)(exit->next_rip - vcpu->rip));
-        return;
-    }
     int length = vcpu_decode(vcpu, &insn);
     vcpu_advance(vcpu, length > 0 ? (unsigned)length : usual_length(exit->reason));
+}
+
+void vcpu_skip(struct vcpu *vcpu, const struct exit *exit)
+{
+    if (exit->next_rip)
+        vcpu_advance(vcpu, (unsigned)(exit->next_rip - vcpu->rip));
+    else
+        skip_decoded(vcpu, exit);
 }

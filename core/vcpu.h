@@ -9,6 +9,7 @@
 #include "core/hypapp.h"
 
 enum exit_reason {
+    EXIT_UNKNOWN,
     EXIT_CPUID,
     EXIT_MSR_READ,
     EXIT_MSR_WRITE,
@@ -24,16 +25,17 @@ enum exit_reason {
     EXIT_INIT,
     EXIT_FORBIDDEN, /* an instruction that CPUID does not offer: #UD */
     EXIT_ENTRY_FAILED,
-    EXIT_UNKNOWN,
     EXIT_REASONS,
 };
 
+/* Reason and code are always set, the rest where the reason has it. */
 struct exit {
     enum exit_reason reason;
-    uint64_t code, info1, info2; /* as the hardware gave them, for reports */
-    uint64_t next_rip;           /* 0: not told, decode */
-    struct nested_fault fault;   /* EXIT_NESTED_FAULT */
-    unsigned vector;             /* EXIT_EXCEPTION */
+    uint64_t code;             /* the hardware's reason, for reports */
+    uint64_t next_rip;         /* 0: not told, decode */
+    uint64_t info1, info2;     /* what the hardware says beside it; the backend's */
+    struct nested_fault fault; /* EXIT_NESTED_FAULT */
+    unsigned vector;           /* EXIT_EXCEPTION */
     uint32_t error_code;
     struct {
         uint16_t port;
@@ -71,6 +73,8 @@ struct vcpu {
     bool stepping; /* over an IRET or an interrupt shadow, to inject an NMI behind it */
     uint64_t step_flags;
     uint64_t step_rip;
+    uint32_t nmis_at_close; /* VMX: what nmi_seen was then; another number keeps us out of the guest */
+    bool launched;          /* VMX: this VMCS has been */
 
     uint64_t tsc_offset, tsc_adjust; /* what the guest wrote to its TSC; ours is never touched */
     uint64_t seen_generation;        /* of nested tables, at this CPU's last flush (view.h) */

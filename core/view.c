@@ -1,5 +1,5 @@
-/* See view.h. Both vendors' tables have four levels of 512 entries and bit 7 for a large page; the rest of an
- * entry is the backend's. */
+/* See view.h. Both vendors' tables have four levels of 512 entries, bit 0 for an entry that is there (whoever
+ * may do anything may read, here) and bit 7 for a large page; the rest of an entry is the backend's. */
 #include "core/view.h"
 #include "core/cpu.h"
 #include "core/guest/memmap.h"
@@ -7,7 +7,14 @@
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
 
-enum { LEVELS = 4, MAX_VIEWS = 128, ENTRY_LARGE = 1 << 7 };
+enum {
+    LEVELS = 4,
+    MAX_VIEWS = 128,
+    ENTRY_PRESENT = 1 << 0,
+    ENTRY_LARGE = 1 << 7,
+    PAGE_SHIFT = 12,
+    TOP_SHIFT = 39
+};
 #define GIB          0x40000000ull
 #define LARGE        0x200000ull
 #define MAPPED_GIBS  512ull /* one top entry; device memory above 512 GiB is out of the guest's reach */
@@ -84,11 +91,13 @@ unsigned view_prot(const struct view *view, uint64_t gpa)
     uint64_t table = view->root;
     if (gpa >= MAPPED_GIBS * GIB)
         return 0;
-    for (unsigned level = LEVELS;; level--) {
-        uint64_t value = atomic_load_explicit(slot(table, gpa, level), memory_order_relaxed);
-        unsigned prot = backend->nested_prot(value);
-        if (!prot || level == 1 || value & ENTRY_LARGE)
-            return prot;
+    for (unsigned shift = TOP_SHIFT;; shift -= 9) {
+        uint64_t value =
+            atomic_load_explicit((_Atomic uint64_t *)table + (gpa >> shift & 511), memory_order_relaxed);
+        if (!(value & ENTRY_PRESENT))
+            return 0;
+        if (shift == PAGE_SHIFT || value & ENTRY_LARGE)
+            return backend->nested_prot(value);
         table = value & ENTRY_ADDR;
     }
 }
@@ -113,9 +122,10 @@ struct view *view_create(void)
 
 static void free_tables(uint64_t table, unsigned level)
 {
-    for (unsigned i = 0; level > 1 && i < 512; i++) {
-        uint64_t value = atomic_load_explicit((_Atomic uint64_t *)table + i, memory_order_relaxed);
-        if (backend->nested_prot(value) && !(value & ENTRY_LARGE))
+    const _Atomic uint64_t *entry = (_Atomic uint64_t *)table, *end = entry + (level > 1 ? 512 : 0);
+    for (; entry < end; entry++) {
+        uint64_t value = atomic_load_explicit(entry, memory_order_relaxed);
+        if (value && (value & (ENTRY_PRESENT | ENTRY_LARGE)) == ENTRY_PRESENT)
             free_tables(value & ENTRY_ADDR, level - 1);
     }
     page_free((void *)table);

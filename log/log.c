@@ -108,6 +108,16 @@ struct log_writer *log_writer(unsigned cpu, enum log_context context)
     return cpu < log_state.max_cpus ? &log_state.lane[cpu].writer[context] : NULL;
 }
 
+/* Written out, since every exit asks. */
+bool log_waits(unsigned cpu)
+{
+    const struct log_writer *writer = log_state.lane[cpu].writer;
+
+    _Static_assert(LOG_CONTEXTS == 4, "all of them");
+    return log_waiting(&writer[LOG_NORMAL]) || log_waiting(&writer[LOG_NMI]) ||
+           log_waiting(&writer[LOG_MCE]) || log_waiting(&writer[LOG_PANIC]);
+}
+
 bool log_pump(unsigned cpu, unsigned max_records)
 {
     if (cpu < log_state.cpus && log_get(log_state.open))
@@ -117,12 +127,7 @@ bool log_pump(unsigned cpu, unsigned max_records)
 
 bool log_backlog(unsigned cpu)
 {
-    if (cpu >= log_state.cpus || !log_get(log_state.open) || log_get(log_uart.stuck))
-        return false;
-    for (unsigned c = 0; c < LOG_CONTEXTS; c++)
-        if (log_waiting(&log_state.lane[cpu].writer[c]))
-            return true;
-    return false;
+    return cpu < log_state.cpus && log_get(log_state.open) && !log_get(log_uart.stuck) && log_waits(cpu);
 }
 
 void log_flush_panic(void)

@@ -106,6 +106,9 @@ void log_text(enum log_level level, const char *text);
  */
 bool log_pump(unsigned cpu, unsigned max_records);
 
+/* Are there records of `cpu` (< max_cpus) that the wire has not taken? Cheap. Any context. */
+bool log_waits(unsigned cpu);
+
 /*
  * True if log_pump(cpu) has something to send, and the UART is not known to be stuck: so a CPU that stays
  * awake while this is true does not do so for a dead UART. Pump now and then all the same: that is how its

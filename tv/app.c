@@ -32,10 +32,11 @@ static enum hypapp_result hypercall(struct vcpu *vcpu)
 
 static enum hypapp_result cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-    const struct pal *pal = pal_of(vcpu);
+    const struct pal *pal;
 
     if (leaf != TV_CPUID_LEAF || subleaf != 0)
         return HYPAPP_PASS;
+    pal = pal_of(vcpu);
     out[0] = TV_CPUID_PRESENT;
     out[1] = pal ? pal_slot(pal) : TV_CPUID_NO_PAL;
     out[2] = caller_is64(vcpu) ? TV_CPUID_64BIT : 0;
@@ -99,6 +100,7 @@ const struct hypapp hypapp = {
     .name = "TrustVisor",
     .init = init,
     .hypercall = hypercall,
+    .cpuid_leaf = TV_CPUID_LEAF,
     .cpuid = cpuid,
     .nested_fault = nested_fault,
     .exception = exception,

@@ -40,9 +40,9 @@ uint64_t caller_cr3(struct vcpu *vcpu)
     return vcpu_get(vcpu, REG_CR3) & cr3_mask(vcpu);
 }
 
-uint64_t caller_cr3_flags(struct vcpu *vcpu)
+uint64_t caller_cr3_flags(struct vcpu *vcpu, enum paging paging)
 {
-    return vcpu_get(vcpu, REG_CR3) & (caller_paging(vcpu) == PAGING_PAE ? 0x1f : 0xfff);
+    return vcpu_get(vcpu, REG_CR3) & (paging == PAGING_PAE ? 0x1f : 0xfff);
 }
 
 uint64_t caller_reg(struct vcpu *vcpu, enum reg reg)

@@ -44,7 +44,8 @@ static void switch_to(struct vcpu *vcpu, struct pal *pal, const struct pal_start
 {
     uint64_t *regs = pal->run.regs;
 
-    for (unsigned i = 0; i < REG_CPL; i++)
+    __builtin_memcpy(regs, vcpu_general(vcpu), REG_RIP * sizeof(*regs));
+    for (unsigned i = REG_RIP; i < REG_CPL; i++)
         regs[i] = vcpu_get(vcpu, i);
     for (unsigned i = 0; pal->layout.is64 && i < REGISTER_ARGS && i < pal->layout.param_count; i++)
         vcpu_set(vcpu, register_args[i], start->args[i]);
@@ -57,7 +58,7 @@ static void switch_to(struct vcpu *vcpu, struct pal *pal, const struct pal_start
        to its caller. Gates do not lead there either, since neither GDT nor IDT is mapped. */
     vcpu_set(vcpu, REG_EFER, regs[REG_EFER] & ~(uint64_t)EFER_SCE);
     vcpu_set(vcpu, REG_SYSENTER_CS, 0);
-    vcpu_set(vcpu, REG_CR3, pal->root | caller_cr3_flags(vcpu));
+    vcpu_set(vcpu, REG_CR3, pal->root | caller_cr3_flags(vcpu, pal->layout.paging));
     vcpu_set(vcpu, REG_DR7, DR7_OFF);
     vcpu_set(vcpu, REG_DEBUGCTL, 0);
     vcpu_intercept_exceptions(vcpu, true);
@@ -91,8 +92,7 @@ enum hypapp_result pal_enter(struct vcpu *vcpu, struct pal *pal)
         return HYPAPP_DONE;
     }
     switch_to(vcpu, pal, &start);
-    log_info("PAL %u called", pal_slot(pal));
-    log_info("return to 0x%lx", pal->run.return_to);
+    log_debug("PAL %u called, returns to 0x%lx", pal_slot(pal), pal->run.return_to);
     for (unsigned i = 0; i < pal->layout.param_count; i++)
         log_trace("argument %u is 0x%lx", i, pal->run.args[i]);
     return HYPAPP_DONE;

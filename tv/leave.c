@@ -3,12 +3,10 @@
 #include "tv/tv.h"
 
 /* What a C function may change, by the ABI of each mode. */
-static bool is_scratch(enum reg reg, bool is64)
-{
-    if (reg == REG_RCX || reg == REG_RDX)
-        return true;
-    return is64 && (reg == REG_RSI || reg == REG_RDI || (reg >= REG_R8 && reg <= REG_R11));
-}
+enum {
+    SCRATCH_32 = 1 << REG_RCX | 1 << REG_RDX,
+    SCRATCH_64 = SCRATCH_32 | 1 << REG_RSI | 1 << REG_RDI | 0xf << REG_R8
+};
 
 /* What enter.c changed for the time of the run, and CR2 and DR6, which tell of the PAL's faults. */
 static const enum reg system_regs[] = {REG_CR0,         REG_CR2, REG_CR3, REG_EFER,
@@ -17,11 +15,13 @@ static const enum reg system_regs[] = {REG_CR0,         REG_CR2, REG_CR3, REG_EF
 void leave_context(struct vcpu *vcpu, const struct pal *pal, uint64_t rax)
 {
     const uint64_t *regs = pal->run.regs;
+    uint64_t *general = vcpu_general(vcpu);
+    unsigned scratch = pal->layout.is64 ? SCRATCH_64 : SCRATCH_32;
 
     for (unsigned i = REG_RAX; i <= REG_R15; i++)
-        vcpu_set(vcpu, i, is_scratch(i, pal->layout.is64) ? 0 : regs[i]);
-    vcpu_set(vcpu, REG_RAX, rax);
-    vcpu_set(vcpu, REG_RSP, pal->run.return_stack);
+        general[i] = scratch >> i & 1 ? 0 : regs[i];
+    general[REG_RAX] = rax;
+    general[REG_RSP] = pal->run.return_stack;
     vcpu_set(vcpu, REG_RIP, pal->run.return_to);
     vcpu_set(vcpu, REG_RFLAGS, regs[REG_RFLAGS] & ~(uint64_t)RFLAGS_RF);
     for (unsigned i = 0; i < sizeof(system_regs) / sizeof(*system_regs); i++)
@@ -34,14 +34,16 @@ void leave_context(struct vcpu *vcpu, const struct pal *pal, uint64_t rax)
 
 enum hypapp_result pal_return(struct vcpu *vcpu, struct pal *pal)
 {
-    uint64_t rax = caller_reg(vcpu, REG_RAX);
+    uint64_t rax = vcpu_get(vcpu, REG_RAX);
 
+    if (!pal->layout.is64)
+        rax = (uint32_t)rax;
     leave_context(vcpu, pal, rax);
     if (marshal_out(vcpu, pal) < 0) {
         vcpu_inject(vcpu, VECTOR_GP, true, 0);
         log_warn("PAL %u returned, but its caller gets a fault", pal_slot(pal));
     } else {
-        log_info("PAL %u returned 0x%lx", pal_slot(pal), rax);
+        log_debug("PAL %u returned 0x%lx", pal_slot(pal), rax);
     }
     pal_give_back(pal);
     return HYPAPP_DONE;

@@ -17,7 +17,7 @@ struct caller {
     struct guest_space space;
 };
 
-static bool fault(const struct caller *caller, uint64_t gva, const char *what)
+static bool fault(struct caller *caller, uint64_t gva, const char *what)
 {
     log_warn("call of PAL %u refused: %s at 0x%lx", pal_slot(caller->pal), what, gva);
     vcpu_inject(caller->vcpu, VECTOR_GP, true, 0);
@@ -29,7 +29,7 @@ static bool fault(const struct caller *caller, uint64_t gva, const char *what)
  * access would have given it: its kernel brings the page (swap, copy on write) and the call happens again, or
  * it gets a signal.
  */
-static bool demand(const struct caller *caller, uint64_t gva, uint64_t size, unsigned access)
+static bool demand(struct caller *caller, uint64_t gva, uint64_t size, unsigned access)
 {
     if (!caller_range(caller->pal->layout.is64, gva, size))
         return fault(caller, gva, "argument beyond what a user has");
@@ -50,14 +50,15 @@ static bool demand(const struct caller *caller, uint64_t gva, uint64_t size, uns
     return true;
 }
 
-static bool read_word(const struct caller *caller, uint64_t gva, uint64_t *word)
+static bool read_word(struct caller *caller, uint64_t gva, uint64_t *word)
 {
     unsigned size = pal_word(&caller->pal->layout);
 
     *word = 0;
-    if (!demand(caller, gva, size, ACCESS_READ))
-        return false;
-    return guest_copy_in(&caller->space, word, gva, size) == 0 || fault(caller, gva, "stack");
+    if (caller_range(caller->pal->layout.is64, gva, size) &&
+        guest_copy_in(&caller->space, word, gva, size) == 0)
+        return true;
+    return demand(caller, gva, size, ACCESS_READ) && fault(caller, gva, "stack");
 }
 
 /* Where the PAL finds a POINTER's data. */
@@ -67,12 +68,13 @@ static uint64_t data_of(const struct pal_param *param)
 }
 
 /* Return address and argument values, from registers and the caller's stack. */
-static bool read_call(const struct caller *caller, struct pal_run *run)
+static bool read_call(struct caller *caller, struct pal_run *run)
 {
     const struct pal_layout *layout = &caller->pal->layout;
-    uint64_t stack = caller_reg(caller->vcpu, REG_RSP) + pal_word(layout);
+    uint64_t stack = vcpu_get(caller->vcpu, REG_RSP), mask = layout->is64 ? ~0ull : UINT32_MAX;
     unsigned in_registers = layout->is64 ? REGISTER_ARGS : 0;
 
+    stack = (stack & mask) + pal_word(layout);
     if (!read_word(caller, stack - pal_word(layout), &run->return_to))
         return false;
     if (!caller_range(layout->is64, run->return_to, 1))
@@ -95,7 +97,7 @@ static bool read_call(const struct caller *caller, struct pal_run *run)
 }
 
 /* Between the caller's buffer of parameter i and its copy in the PAL, page by page of the PAL. */
-static int copy_data(const struct caller *caller, unsigned i, bool out)
+static int copy_data(struct caller *caller, unsigned i, bool out)
 {
     const struct pal_param *param = &caller->pal->layout.params[i];
     uint64_t there = caller->pal->run.args[i];
@@ -116,7 +118,7 @@ static int copy_data(const struct caller *caller, unsigned i, bool out)
     return 0;
 }
 
-static int write_area(const struct caller *caller)
+static int write_area(struct caller *caller)
 {
     const struct pal_layout *layout = &caller->pal->layout;
     uint64_t count = layout->param_count;
@@ -134,7 +136,7 @@ static int write_area(const struct caller *caller)
 }
 
 /* From the last argument to the sentinel, so that the PAL finds the C layout. */
-static int write_stack(const struct pal *pal, struct pal_start *start)
+static int write_stack(struct pal *pal, struct pal_start *start)
 {
     unsigned word = pal_word(&pal->layout), in_registers = pal->layout.is64 ? REGISTER_ARGS : 0;
     uint64_t sentinel = TV_SENTINEL;

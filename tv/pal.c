@@ -75,27 +75,34 @@ unsigned pal_guest_prot(enum tv_section_type type)
     return type == TV_SHARED_CODE ? ACCESS_READ | ACCESS_EXEC : 0;
 }
 
-void *pal_memory(const struct pal *pal, uint64_t gva, size_t *size)
+static uint8_t *page_at(const struct pal *pal, uint64_t gva)
 {
     const uint64_t *records = pal->pages;
 
     for (unsigned i = 0; i < pal->layout.section_count; i++) {
         const struct pal_section *section = &pal->layout.sections[i];
 
-        if (gva >= section->start && gva - section->start < section->pages * PAGE_SIZE) {
-            uint64_t offset = gva - section->start, in_page = offset % PAGE_SIZE;
-            uint8_t *page = guest_ram(records[offset / PAGE_SIZE] & RECORD_GPA);
-
-            if (*size > PAGE_SIZE - in_page)
-                *size = PAGE_SIZE - in_page;
-            return page ? page + in_page : NULL;
-        }
+        if (gva >= section->start && gva - section->start < section->pages * PAGE_SIZE)
+            return guest_ram(records[(gva - section->start) / PAGE_SIZE] & RECORD_GPA);
         records += section->pages;
     }
     return NULL;
 }
 
-int pal_write(const struct pal *pal, uint64_t gva, const void *from, size_t size)
+void *pal_memory(struct pal *pal, uint64_t gva, size_t *size)
+{
+    uint64_t in_page = gva % PAGE_SIZE;
+
+    if (!pal->run.page || pal->run.page_gva != gva - in_page) {
+        pal->run.page = page_at(pal, gva);
+        pal->run.page_gva = gva - in_page;
+    }
+    if (*size > PAGE_SIZE - in_page)
+        *size = PAGE_SIZE - in_page;
+    return pal->run.page ? pal->run.page + in_page : NULL;
+}
+
+int pal_write(struct pal *pal, uint64_t gva, const void *from, size_t size)
 {
     const uint8_t *bytes = from;
 

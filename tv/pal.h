@@ -55,6 +55,8 @@ struct pal_run {
     uint64_t regs[REG_CPL];           /* the caller's, by enum reg */
     uint64_t return_to, return_stack; /* its RIP and RSP after the call */
     uint64_t args[TV_MAX_PARAMS];     /* as the caller gave them: results go there, whatever the PAL writes */
+    uint64_t page_gva;                /* the page of the PAL that was looked up last, and where it is */
+    uint8_t *page;                    /* NULL: none yet */
 };
 
 enum pal_state { PAL_FREE, PAL_IDLE, PAL_RUNNING, PAL_CONDEMNED };
@@ -111,9 +113,9 @@ static inline unsigned pal_word(const struct pal_layout *layout)
 }
 
 /* Braid's own pointer to a byte of a PAL's sections; *size is cut to what its page has from there. NULL
- * outside of them. */
-void *pal_memory(const struct pal *pal, uint64_t gva, size_t *size);
+ * outside of them. For the CPU that runs the PAL. */
+void *pal_memory(struct pal *pal, uint64_t gva, size_t *size);
 /* Copies into a PAL's sections. -E_FAULT outside of them: then only the part before was written. */
-int pal_write(const struct pal *pal, uint64_t gva, const void *from, size_t size);
+int pal_write(struct pal *pal, uint64_t gva, const void *from, size_t size);
 
 #endif

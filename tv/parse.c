@@ -20,7 +20,7 @@ static const struct pal_section *first_section(const struct pal_layout *layout, 
 
 /* Copies one of REG's arrays to `to`, which has room for `max` elements of 16 bytes. Their number, 1 .. max,
  * or negative. */
-static int read_array(const struct guest_space *space, bool is64, uint64_t gva, void *to, unsigned max)
+static int read_array(struct guest_space *space, bool is64, uint64_t gva, void *to, unsigned max)
 {
     uint32_t count;
 
@@ -64,7 +64,7 @@ static int check_section(const struct pal_layout *layout, unsigned index, const 
     return 0;
 }
 
-static int parse_sections(const struct guest_space *space, uint64_t gva, struct pal_layout *layout)
+static int parse_sections(struct guest_space *space, uint64_t gva, struct pal_layout *layout)
 {
     struct tv_section wishes[TV_MAX_SECTIONS];
     const struct pal_section *stack;
@@ -98,7 +98,7 @@ static int parse_sections(const struct guest_space *space, uint64_t gva, struct 
 }
 
 /* Lays the parameter area out: all entries and data must fit, so that no call can fail for size. */
-static int parse_params(const struct guest_space *space, uint64_t gva, struct pal_layout *layout)
+static int parse_params(struct guest_space *space, uint64_t gva, struct pal_layout *layout)
 {
     struct tv_param wishes[TV_MAX_PARAMS];
     uint64_t next = layout->area_start + sizeof(uint64_t);

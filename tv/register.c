@@ -8,7 +8,7 @@
 
 /* Whether the guest itself may do with this page what the PAL is to do, and nobody else has it. */
 static int check_page(const struct pal *pal, const struct pal_section *section, uint64_t gva,
-                      const struct guest_space *space, struct guest_page *page)
+                      struct guest_space *space, struct guest_page *page)
 {
     unsigned need = pal_prot(section->type), former;
 
@@ -44,7 +44,7 @@ static uint64_t cache_bits(const struct guest_page *page)
 }
 
 /* Fills pal->pages. At most PAL_MAX_PAGES^2 / 2 comparisons. */
-static int find_pages(struct pal *pal, const struct guest_space *space)
+static int find_pages(struct pal *pal, struct guest_space *space)
 {
     unsigned count = 0;
 
@@ -105,7 +105,7 @@ static int lend_pages(struct pal *pal)
 
 /* Of the same name as a new one. In its own process its entry is out of reach, so if that is mapped, another
    page is there now: then the old PAL's process is gone, or has given it up. */
-static int check_namesake(const struct pal *old, const struct guest_space *space)
+static int check_namesake(const struct pal *old, struct guest_space *space)
 {
     struct guest_page page;
 

@@ -15,19 +15,19 @@ enum {
 
 static void hide(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
-    uint64_t cr4 = vcpu_get(vcpu, REG_CR4);
     if (leaf >= 0x40000000 &&
         leaf <= 0x4FFFFFFF) /* a hypervisor below us: what it offers would reach past us */
         *r = (struct cpuid){0};
     switch (leaf) {
     case 1:
         r->ecx &= ~(uint32_t)(LEAF1_X2APIC | LEAF1_VMX | LEAF1_OSXSAVE);
-        r->ecx |= cr4 & CR4_OSXSAVE ? LEAF1_OSXSAVE : 0; /* mirrors the guest's CR4, not ours */
+        r->ecx |=
+            vcpu_get(vcpu, REG_CR4) & CR4_OSXSAVE ? LEAF1_OSXSAVE : 0; /* mirrors the guest's CR4, not ours */
         break;
     case 7:
         if (subleaf == 0) {
             r->ecx &= ~(uint32_t)(LEAF7_OSPKE | LEAF7_LA57); /* guest/walk.c knows four levels */
-            r->ecx |= cr4 & CR4_PKE ? LEAF7_OSPKE : 0;
+            r->ecx |= vcpu_get(vcpu, REG_CR4) & CR4_PKE ? LEAF7_OSPKE : 0;
         }
         break;
     case 0x80000001:
@@ -43,20 +43,38 @@ static void hide(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct cpui
     }
 }
 
-void policy_cpuid(struct vcpu *vcpu, const struct exit *exit)
+static void answer(struct vcpu *vcpu, const struct exit *exit, const struct cpuid *r)
+{
+    vcpu->gpr[REG_RAX] = r->eax;
+    vcpu->gpr[REG_RBX] = r->ebx;
+    vcpu->gpr[REG_RCX] = r->ecx;
+    vcpu->gpr[REG_RDX] = r->edx;
+    vcpu_skip(vcpu, exit);
+}
+
+/* A leaf that hide() may change, or the app's. */
+static __attribute__((noinline)) void special(struct vcpu *vcpu, const struct exit *exit)
 {
     uint32_t leaf = (uint32_t)vcpu->gpr[REG_RAX], subleaf = (uint32_t)vcpu->gpr[REG_RCX], out[4];
-    enum hypapp_result result = hypapp.cpuid ? hypapp.cpuid(vcpu, leaf, subleaf, out) : HYPAPP_PASS;
-    if (result == HYPAPP_RETRY)
-        return;
-    if (result == HYPAPP_PASS) {
-        struct cpuid r = cpuid(leaf, subleaf);
-        hide(vcpu, leaf, subleaf, &r);
-        out[0] = r.eax, out[1] = r.ebx, out[2] = r.ecx, out[3] = r.edx;
+    struct cpuid r = cpuid(leaf, subleaf);
+    hide(vcpu, leaf, subleaf, &r);
+    if (leaf == hypapp.cpuid_leaf) {
+        enum hypapp_result result = hypapp.cpuid(vcpu, leaf, subleaf, out);
+        if (result == HYPAPP_RETRY)
+            return;
+        if (result == HYPAPP_DONE)
+            r = (struct cpuid){out[0], out[1], out[2], out[3]};
     }
-    vcpu_skip(vcpu, exit);
-    vcpu->gpr[REG_RAX] = out[0];
-    vcpu->gpr[REG_RBX] = out[1];
-    vcpu->gpr[REG_RCX] = out[2];
-    vcpu->gpr[REG_RDX] = out[3];
+    answer(vcpu, exit, &r);
+}
+
+void policy_cpuid(struct vcpu *vcpu, const struct exit *exit)
+{
+    uint32_t leaf = (uint32_t)vcpu->gpr[REG_RAX];
+    if (leaf == 1 || leaf == 7 || leaf >= 0x40000000) {
+        special(vcpu, exit);
+        return;
+    }
+    struct cpuid r = cpuid(leaf, (uint32_t)vcpu->gpr[REG_RCX]);
+    answer(vcpu, exit, &r);
 }

@@ -68,6 +68,7 @@ static void rebuild(void)
     }
     /* Partly RAM is not RAM: only now, so that two ranges that meet inside a page are whole together. */
     map_count = ram_count = 0;
+    atomic_store(&memmap_last, NULL);
     for (unsigned i = 0; i < count; i++) {
         struct memory_range piece = map[i];
         if (piece.type == MEMORY_RAM) {
@@ -123,14 +124,19 @@ static const struct memory_range *find_in(const struct memory_range *ranges, uns
     return low < count && ranges[low].start <= address ? &ranges[low] : NULL;
 }
 
-bool memmap_is_ram(uint64_t start, uint64_t size)
+_Atomic(const struct memory_range *) memmap_last;
+
+bool memmap_is_ram_anew(uint64_t start, uint64_t size)
 {
     const struct memory_range *range = find_in(ram, ram_count, start);
+    atomic_store_explicit(&memmap_last, range, memory_order_relaxed);
     return range && size && size <= range->end - start;
 }
 
 bool memmap_is_hidden(uint64_t gpa)
 {
+    if (memmap_is_ram(gpa, 1))
+        return false;
     const struct memory_range *range = find_in(map, map_count, gpa);
     return range && range->type == type_hidden;
 }
@@ -170,4 +176,5 @@ struct memory_range memmap_get(unsigned index)
 void memmap_reset(void)
 {
     input_count = map_count = ram_count = 0;
+    atomic_store(&memmap_last, NULL);
 }

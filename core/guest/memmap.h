@@ -7,6 +7,7 @@
 #ifndef CORE_GUEST_MEMMAP_H
 #define CORE_GUEST_MEMMAP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,7 +39,16 @@ __attribute__((warn_unused_result)) int memmap_hide(uint64_t start, uint64_t end
 
 /* Is all of it guest RAM? False for size 0 and for ranges that wrap. Logarithmic in the number of RAM ranges.
  */
-bool memmap_is_ram(uint64_t start, uint64_t size);
+bool memmap_is_ram_anew(uint64_t start, uint64_t size);
+/* The range that was found last: most are asked for in one. Any CPU's answer will do. */
+extern _Atomic(const struct memory_range *) memmap_last;
+static inline bool memmap_is_ram(uint64_t start, uint64_t size)
+{
+    const struct memory_range *last = atomic_load_explicit(&memmap_last, memory_order_relaxed);
+    if (last && start >= last->start && start < last->end && size)
+        return size <= last->end - start;
+    return memmap_is_ram_anew(start, size);
+}
 
 /* Was the page of this address given to memmap_hide? */
 bool memmap_is_hidden(uint64_t gpa);

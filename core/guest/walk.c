@@ -73,33 +73,26 @@ static int walk_32(const struct guest_space *space, uint64_t gva, struct guest_p
     return 0;
 }
 
-/* Bits that make the CPU refuse an entry of this level (1 is the page table's). */
-static uint64_t reserved_bits(const struct guest_space *space, unsigned level, bool leaf)
-{
-    uint64_t reserved = space->nx ? 0 : ENTRY_NX;
-    if (!space->long_mode)
-        reserved |= BITS(62, 52);
-    if (level == 4)
-        reserved |= ENTRY_LARGE;
-    if (level == 3 && !space->long_mode)
-        reserved |= PDPTE_RESERVED;
-    if (level > 1 && leaf)
-        reserved |= BITS(9 * level + 2, 13);
-    return reserved;
-}
+/* Bits that make the CPU refuse an entry of this level (1 is the page table's), beside those of any level: by
+ * whether it is a leaf. */
+static const uint64_t reserved_long[][2] = {
+    [1] = {0, 0}, [2] = {0, BITS(20, 13)}, [3] = {0, BITS(29, 13)}, [4] = {0, ENTRY_LARGE}};
+static const uint64_t reserved_pae[][2] = {
+    [1] = {0, 0}, [2] = {0, BITS(20, 13)}, [3] = {PDPTE_RESERVED, PDPTE_RESERVED | ENTRY_LARGE}};
 
 /* Three (PAE) or four levels of 64-bit entries; PAE's topmost table has four entries, no rights, and may lie
  * at any multiple of 32. */
 static int walk_64(const struct guest_space *space, uint64_t gva, struct guest_page *page)
 {
     uint64_t table = space->cr3 & (space->long_mode ? ENTRY_ADDRESS : CR3_PAE);
-    uint64_t rights = ~0ull;
+    uint64_t rights = ~0ull, reserved = (space->nx ? 0 : ENTRY_NX) | (space->long_mode ? 0 : BITS(62, 52));
+    const uint64_t(*of_level)[2] = space->long_mode ? reserved_long : reserved_pae;
     for (unsigned level = space->long_mode ? 4 : 3;; level--) {
         unsigned shift = 9 * level + 3;
         uint64_t entry = load_entry(space, table + (gva >> shift & 0x1ff) * 8, 8);
         bool pdpte = level == 3 && !space->long_mode;
         bool leaf = level == 1 || (entry & ENTRY_LARGE); /* reserved where no page is so large */
-        if (!(entry & ENTRY_PRESENT) || (entry & reserved_bits(space, level, leaf)))
+        if (!(entry & ENTRY_PRESENT) || entry & (reserved | of_level[level][leaf]))
             return -E_FAULT;
         if (!pdpte)
             rights &= entry ^ ENTRY_NX;
@@ -112,7 +105,7 @@ static int walk_64(const struct guest_space *space, uint64_t gva, struct guest_p
     }
 }
 
-int guest_translate(const struct guest_space *space, uint64_t gva, struct guest_page *page)
+static int translate(const struct guest_space *space, uint64_t gva, struct guest_page *page)
 {
     if (!space->long_mode)
         gva &= ADDRESS_32;
@@ -130,8 +123,24 @@ int guest_translate(const struct guest_space *space, uint64_t gva, struct guest_
     return walk_64(space, gva, page);
 }
 
+int guest_translate(struct guest_space *space, uint64_t gva, struct guest_page *page)
+{
+    if (space->last_gva == (gva & PAGE_MASK) && space->remembers) {
+        *page = space->last;
+        page->gpa |= gva % PAGE_SIZE;
+        return 0;
+    }
+    int error = translate(space, gva, page);
+    if (error == 0) {
+        space->last = *page;
+        space->last.gpa &= PAGE_MASK;
+        space->last_gva = gva & PAGE_MASK;
+    }
+    return error;
+}
+
 /* Our pointer to the byte at gva for a user-mode access; NULL where that would fault. */
-static uint8_t *user_bytes(const struct guest_space *space, uint64_t gva, unsigned access)
+static uint8_t *user_bytes(struct guest_space *space, uint64_t gva, unsigned access)
 {
     struct guest_page page;
     if (guest_translate(space, gva, &page) != 0 || (page.prot & access) != access)
@@ -148,14 +157,14 @@ static size_t in_page(uint64_t gva, size_t size)
 }
 
 /* Cuts the address to the space's width. False for a range that goes beyond its last byte. */
-static bool range_fits(const struct guest_space *space, uint64_t *gva, size_t size)
+static bool range_fits(struct guest_space *space, uint64_t *gva, size_t size)
 {
     uint64_t last = space->long_mode ? UINT64_MAX : ADDRESS_32;
     *gva &= last;
     return size == 0 || size - 1 <= last - *gva;
 }
 
-int guest_copy_in(const struct guest_space *space, void *to, uint64_t from_gva, size_t size)
+int guest_copy_in(struct guest_space *space, void *to, uint64_t from_gva, size_t size)
 {
     uint8_t *target = to;
     if (!range_fits(space, &from_gva, size))
@@ -170,12 +179,14 @@ int guest_copy_in(const struct guest_space *space, void *to, uint64_t from_gva, 
     return 0;
 }
 
-int guest_copy_out(const struct guest_space *space, uint64_t to_gva, const void *from, size_t size)
+int guest_copy_out(struct guest_space *space, uint64_t to_gva, const void *from, size_t size)
 {
     const uint8_t *source = from;
     if (!range_fits(space, &to_gva, size))
         return -E_FAULT;
-    for (size_t done = 0; done < size; done += in_page(to_gva + done, size - done))
+    /* All of it before the first byte; one page needs no look ahead. */
+    for (size_t done = 0; in_page(to_gva, size) < size && done < size;
+         done += in_page(to_gva + done, size - done))
         if (!user_bytes(space, to_gva + done, ACCESS_WRITE))
             return -E_FAULT;
     for (size_t part; size; size -= part, to_gva += part, source += part) {

@@ -22,14 +22,14 @@ static void set32(uint64_t table, unsigned index, uint32_t entry)
     ((uint32_t *)(uintptr_t)table)[index] = entry;
 }
 
-static bool maps(const struct guest_space *space, uint64_t gva, uint64_t gpa, uint64_t size, unsigned prot)
+static bool maps(struct guest_space *space, uint64_t gva, uint64_t gpa, uint64_t size, unsigned prot)
 {
     struct guest_page page;
     return guest_translate(space, gva, &page) == 0 && page.gpa == gpa && page.size == size &&
            page.prot == prot && page.user == (prot != 0);
 }
 
-static bool faults(const struct guest_space *space, uint64_t gva)
+static bool faults(struct guest_space *space, uint64_t gva)
 {
     struct guest_page page;
     return guest_translate(space, gva, &page) == -E_FAULT;

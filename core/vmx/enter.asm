@@ -2,62 +2,33 @@
 ; controls EFER, PAT and DEBUGCTL; the other general registers go here. CR2, DR0 to DR3, DR6, the syscall MSRs and XCR0 stay the guest's.
 
 %include "offsets.inc"
+%include "core/x86/registers.inc"
 
 global vmx_enter, vmx_look, vmx_look_end, vmx_exited
 HOST_RSP equ 0x6C14
 EXITED    equ 0                         ; enum vmx_entered
 NMI_FIRST equ 1
 REFUSED   equ 2
+%define GPR rdi + CPU_VCPU + VCPU_GPR   ; RDI: this_cpu
 
 section .text
 bits 64
 
-%macro GUEST 3                          ; GUEST load|save, register, number
-%ifidn %1, load
-        mov %2, [rdi + VCPU_GPR + 8 * %3]
-%else
-        mov [rdi + VCPU_GPR + 8 * %3], %2
-%endif
-%endmacro
-%macro GUEST_ALL 1                      ; all but RSP (in the VMCS) and RDI (the base)
-        GUEST %1, rax, 0
-        GUEST %1, rcx, 1
-        GUEST %1, rdx, 2
-        GUEST %1, rbx, 3
-        GUEST %1, rbp, 5
-        GUEST %1, rsi, 6
-        GUEST %1, r8, 8
-        GUEST %1, r9, 9
-        GUEST %1, r10, 10
-        GUEST %1, r11, 11
-        GUEST %1, r12, 12
-        GUEST %1, r13, 13
-        GUEST %1, r14, 14
-        GUEST %1, r15, 15
-%endmacro
-
-; enum vmx_entered vmx_enter(struct vcpu *rdi, uint32_t nmis esi, bool launched edx)
+; enum vmx_entered vmx_enter(void): runs this CPU's vcpu
 vmx_enter:
-        push rbp
-        push rbx
-        push r12
-        push r13
-        push r14
-        push r15
-        push rdx
-        push rsi
-        push rdi
+        PUSH_HOST
         mov eax, HOST_RSP
         vmwrite rax, rsp
-; The last look. The NMI handler moves a RIP in [vmx_look, vmx_look_end) back to vmx_look, where nothing but RSP and the stack is used.
+; The last look. The NMI handler moves a RIP in [vmx_look, vmx_look_end) back to vmx_look, where nothing but GS and RSP is used.
 vmx_look:
-        mov eax, [gs:CPU_NMI_SEEN]
-        cmp eax, [rsp + 8]
+        mov rdi, [gs:CPU_SELF]
+        mov eax, [rdi + CPU_NMI_SEEN]
+        cmp eax, [rdi + CPU_VCPU + VCPU_NMIS_AT_CLOSE]
         jne nmi_first
-        mov rdi, [rsp]
-        cmp byte [rsp + 16], 0          ; launched before? MOV keeps the flags
-        GUEST_ALL load
-        GUEST load, rdi, 7
+        cmp byte [rdi + CPU_VCPU + VCPU_LAUNCHED], 0 ; MOV keeps the flags
+        GUEST_MOST load, GPR
+        GUEST load, GPR, rax, 0
+        GUEST load, GPR, rdi, 7
         je launch
         vmresume
         jmp refused                     ; an NMI here makes it try again, and be refused again
@@ -71,16 +42,10 @@ nmi_first:
         jmp return
 vmx_exited:                             ; HOST_RIP
         push rdi
-        mov rdi, [rsp + 8]
-        GUEST_ALL save
-        pop rax
-        GUEST save, rax, 7
+        mov rdi, [gs:CPU_SELF]
+        GUEST save, GPR, rax, 0
+        GUEST_MOST save, GPR
+        pop qword [GPR + 8 * 7]
         xor eax, eax                    ; EXITED
-return: add rsp, 24
-        pop r15
-        pop r14
-        pop r13
-        pop r12
-        pop rbx
-        pop rbp
+return: POP_HOST
         ret

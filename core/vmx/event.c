@@ -39,7 +39,21 @@ static bool prepare_nmi(struct vcpu *vcpu)
     return false;
 }
 
-void vmx_prepare_events(struct vcpu *vcpu)
+static void set_controls(struct vcpu *vcpu, bool window)
+{
+    struct vmx *vmx = vmx_of(vcpu);
+    /* Idle time is for the log, while it has any. */
+    uint32_t primary =
+        vmx_controls.primary | (window ? PRIMARY_NMI_WINDOW : 0) | (vcpu->backlog ? PRIMARY_HLT_EXITING : 0);
+    if (primary != vmx->primary)
+        vmwrite(PRIMARY_CONTROLS, vmx->primary = primary);
+    /* #UD: VMMCALL, the other vendor's hypercall, raises it here. */
+    uint32_t exceptions = vcpu->exceptions_intercepted ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD;
+    if (exceptions != vmx->exceptions)
+        vmwrite(EXCEPTION_BITMAP, vmx->exceptions = exceptions);
+}
+
+static __attribute__((noinline)) void prepare(struct vcpu *vcpu)
 {
     struct vmx *vmx = vmx_of(vcpu);
     struct event *event = vcpu->requeued.type != EVENT_NONE ? &vcpu->requeued : &vcpu->event;
@@ -51,15 +65,18 @@ void vmx_prepare_events(struct vcpu *vcpu)
         inject(&vmx->injected);
     }
     bool window = prepare_nmi(vcpu);
-    /* Idle time is for the log, while it has any. */
-    uint32_t primary =
-        vmx_controls.primary | (window ? PRIMARY_NMI_WINDOW : 0) | (vcpu->backlog ? PRIMARY_HLT_EXITING : 0);
-    if (primary != vmx->primary)
-        vmwrite(PRIMARY_CONTROLS, vmx->primary = primary);
-    /* #UD: VMMCALL, the other vendor's hypercall, raises it here. */
-    uint32_t exceptions = vcpu->exceptions_intercepted ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD;
-    if (exceptions != vmx->exceptions)
-        vmwrite(EXCEPTION_BITMAP, vmx->exceptions = exceptions);
+    set_controls(vcpu, window);
+    vmx->prepared = (struct prepared){vcpu->backlog, vcpu->exceptions_intercepted,
+                                      window || vmx->injected.type != EVENT_NONE};
+}
+
+/* Mostly there is nothing to deliver, nor was there at the last entry, and the controls are as they were. */
+void vmx_prepare_events(struct vcpu *vcpu)
+{
+    const struct prepared *last = &vmx_of(vcpu)->prepared;
+    if ((vcpu->requeued.type | vcpu->event.type | atomic_load(&vcpu->cpu->guest_nmi)) || last->event ||
+        last->backlog != vcpu->backlog || last->exceptions != vcpu->exceptions_intercepted)
+        prepare(vcpu);
 }
 
 void vmx_take_back(struct vcpu *vcpu)

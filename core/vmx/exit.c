@@ -75,8 +75,7 @@ static void decode_exception(struct vcpu *vcpu, struct exit *exit)
     }
     exit->reason = EXIT_EXCEPTION;
     exit->vector = (uint8_t)info;
-    if (info & VMX_EVENT_ERROR_VALID)
-        exit->error_code = (uint32_t)vmread(EXIT_ERROR);
+    exit->error_code = info & VMX_EVENT_ERROR_VALID ? (uint32_t)vmread(EXIT_ERROR) : 0;
     if (exit->vector == VEC_PF) { /* the CPU leaves CR2 and DR6 alone, and gives here what belongs there */
         write_cr2(vmread(QUALIFICATION));
     } else if (exit->vector == VEC_DB) {
@@ -87,58 +86,40 @@ static void decode_exception(struct vcpu *vcpu, struct exit *exit)
         vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) | BLOCKED_NMI);
 }
 
-static void decode_instruction(struct vcpu *vcpu, struct exit *exit, unsigned reason)
+/* Instructions whose exits are the neutral part's business, or #UD. */
+static const uint8_t instructions[] = {
+    [VMX_EXIT_CPUID] = EXIT_CPUID,      [VMX_EXIT_GETSEC] = EXIT_FORBIDDEN,
+    [VMX_EXIT_HLT] = EXIT_HLT,          [VMX_EXIT_INVD] = EXIT_INVD,
+    [VMX_EXIT_VMCALL] = EXIT_HYPERCALL, [VMX_EXIT_VMCLEAR... VMX_EXIT_VMXON] = EXIT_FORBIDDEN,
+    [VMX_EXIT_RDMSR] = EXIT_MSR_READ,   [VMX_EXIT_WRMSR] = EXIT_MSR_WRITE,
+    [VMX_EXIT_INVEPT] = EXIT_FORBIDDEN, [VMX_EXIT_INVVPID] = EXIT_FORBIDDEN,
+    [VMX_EXIT_VMFUNC] = EXIT_FORBIDDEN};
+
+/* A task switch stays EXIT_UNKNOWN, which resets the guest: of the guests here only i386 Linux has a task
+ * gate, for the double fault that ends it anyway. */
+static __attribute__((noinline)) void decode_other(struct vcpu *vcpu, struct exit *exit)
 {
-    exit->next_rip = vcpu->rip + vmread(INSTRUCTION_LENGTH);
-    switch (reason) {
-    case VMX_EXIT_CPUID:
-        exit->reason = EXIT_CPUID;
-        break;
-    case VMX_EXIT_HLT:
-        exit->reason = EXIT_HLT;
-        break;
-    case VMX_EXIT_INVD:
-        exit->reason = EXIT_INVD;
-        break;
-    case VMX_EXIT_VMCALL:
-        exit->reason = EXIT_HYPERCALL;
-        break;
+    exit->reason = EXIT_UNKNOWN;
+    if (exit->code & VMX_REASON_ENTRY_FAILED) {
+        exit->reason = EXIT_ENTRY_FAILED;
+        return;
+    }
+    switch ((uint16_t)exit->code) {
     case VMX_EXIT_IO:
         decode_io(exit);
-        break;
-    case VMX_EXIT_RDMSR:
-        exit->reason = EXIT_MSR_READ;
-        break;
-    case VMX_EXIT_WRMSR:
-        exit->reason = EXIT_MSR_WRITE;
-        break;
+        return;
     case VMX_EXIT_CR:
         exit->info1 = vmread(QUALIFICATION);
         exit->reason = EXIT_NONE;
         vmx_cr_exit(vcpu, exit);
-        break;
+        return;
     case VMX_EXIT_XSETBV:
         exit->reason = EXIT_NONE;
         vmx_xsetbv_exit(vcpu, exit);
-        break;
-    default:
-        if (reason == VMX_EXIT_GETSEC || (reason >= VMX_EXIT_VMCLEAR && reason <= VMX_EXIT_VMXON) ||
-            reason == VMX_EXIT_INVEPT || reason == VMX_EXIT_INVVPID || reason == VMX_EXIT_VMFUNC)
-            exit->reason = EXIT_FORBIDDEN;
-    }
-}
-
-/* A task switch stays EXIT_UNKNOWN, which resets the guest: of the guests here only i386 Linux has a task
- * gate, for the double fault that ends it anyway. */
-void vmx_decode_exit(struct vcpu *vcpu, struct exit *exit)
-{
-    uint64_t code = vmread(EXIT_REASON);
-    *exit = (struct exit){.reason = EXIT_UNKNOWN, .code = code};
-    if (code & VMX_REASON_ENTRY_FAILED) {
-        exit->reason = EXIT_ENTRY_FAILED;
         return;
     }
-    switch ((uint16_t)code) {
+    exit->next_rip = 0; /* no instruction's */
+    switch ((uint16_t)exit->code) {
     case VMX_EXIT_EXCEPTION:
         decode_exception(vcpu, exit);
         break;
@@ -156,10 +137,16 @@ void vmx_decode_exit(struct vcpu *vcpu, struct exit *exit)
     case VMX_EXIT_NMI_WINDOW:
         exit->reason = EXIT_NONE;
         break;
-    case VMX_EXIT_EPT_MISCONFIGURATION:
-        exit->info2 = vmread(GUEST_PHYSICAL);
-        break;
-    default:
-        decode_instruction(vcpu, exit, (uint16_t)code);
     }
+}
+
+void vmx_decode_exit(struct vcpu *vcpu, struct exit *exit)
+{
+    uint32_t code = (uint32_t)vmread(EXIT_REASON);
+    exit->code = code;
+    exit->next_rip = vcpu->rip + vmread(INSTRUCTION_LENGTH);
+    if (code < sizeof instructions && instructions[code] != EXIT_UNKNOWN)
+        exit->reason = (enum exit_reason)instructions[code];
+    else
+        decode_other(vcpu, exit);
 }

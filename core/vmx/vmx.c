@@ -206,7 +206,7 @@ static void set_gdt(struct vcpu *vcpu, uint64_t base, uint16_t limit)
 static void close_nmis(void)
 {
     struct cpu *cpu = this_cpu();
-    vmx_of(&cpu->vcpu)->nmis_at_close = atomic_load(&cpu->nmi_seen);
+    cpu->vcpu.nmis_at_close = atomic_load(&cpu->nmi_seen);
 }
 static void open_nmis(void) {}
 
@@ -217,12 +217,12 @@ static void load(struct vcpu *vcpu, struct vmx *vmx)
         vmx_flush();
         vcpu->seen_generation = generation;
         vcpu->flush = false;
+        vmx->view = NULL; /* it may be another one by now, in the same place */
     }
-    uint64_t space = vcpu->view->root | vcpu->view->asid; /* a page, and a number below its size (view.c) */
-    if (space != vmx->space) {
+    if (vcpu->view != vmx->view) {
         vmwrite(EPT_POINTER, vcpu->view->root | EPTP_WALK_4 | EPTP_WB);
         vmwrite(VPID, vcpu->view->asid);
-        vmx->space = space;
+        vmx->view = vcpu->view;
     }
     if (vmx->pdptes_stale) {
         vmx_load_pdptes(vcpu);
@@ -237,25 +237,30 @@ static void load(struct vcpu *vcpu, struct vmx *vmx)
     vmwrite(GUEST_RIP, vcpu->rip);
 }
 
+static void not_entered(struct vcpu *vcpu, enum vmx_entered entered, struct exit *exit)
+{
+    struct vmx *vmx = vmx_of(vcpu);
+    if (entered == VMX_REFUSED) {
+        *exit = (struct exit){.reason = EXIT_ENTRY_FAILED, .code = vmread(INSTRUCTION_ERROR)};
+        return;
+    }
+    vmx_take_back(vcpu);
+    vmx->rsp = vcpu->gpr[REG_RSP];
+    vmx->rflags = vcpu->rflags;
+    *exit = (struct exit){.reason = EXIT_NONE};
+}
+
 static void enter(struct vcpu *vcpu, struct exit *exit)
 {
     struct vmx *vmx = vmx_of(vcpu);
     vmx_prepare_events(vcpu);
     load(vcpu, vmx);
-    switch (vmx_enter(vcpu, vmx->nmis_at_close, vmx->launched)) {
-    case VMX_EXITED:
-        break;
-    case VMX_NMI_FIRST:
-        vmx_take_back(vcpu);
-        vmx->rsp = vcpu->gpr[REG_RSP];
-        vmx->rflags = vcpu->rflags;
-        *exit = (struct exit){.reason = EXIT_NONE};
-        return;
-    case VMX_REFUSED:
-        *exit = (struct exit){.reason = EXIT_ENTRY_FAILED, .code = vmread(INSTRUCTION_ERROR)};
+    enum vmx_entered entered = vmx_enter();
+    if (entered != VMX_EXITED) {
+        not_entered(vcpu, entered, exit);
         return;
     }
-    vmx->launched = true;
+    vcpu->launched = true;
     vcpu->gpr[REG_RSP] = vmx->rsp = vmread(GUEST_RSP);
     vcpu->rip = vmread(GUEST_RIP);
     vcpu->rflags = vmx->rflags = vmread(GUEST_RFLAGS);

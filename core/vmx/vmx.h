@@ -13,15 +13,19 @@
 #include "core/vcpu.h"
 #include "core/vmx/vmcs.h"
 
+/* What the last entry was prepared for: an event or the NMI window, and what else the controls depend on. */
+struct prepared {
+    bool backlog, exceptions, event;
+};
+
 /* A CPU's part, and what the VMCS holds, so that only what has changed is written. */
 struct vmx {
-    void *vmxon, *vmcs; /* a page each */
-    bool launched;
-    uint32_t nmis_at_close;
+    void *vmxon, *vmcs;           /* a page each */
     uint32_t primary, exceptions; /* controls */
     uint64_t cr0_shadow, rsp, rflags, tsc_offset;
-    uint64_t space; /* view's root and number */
+    const struct view *view; /* NULL: to be loaded */
     bool pdptes_stale;
+    struct prepared prepared;
     struct event injected; /* at this entry */
     struct event *from;    /* where it came from; NULL: the guest's NMI latch */
 };
@@ -81,7 +85,7 @@ void vmx_explain(struct vcpu *vcpu, const struct exit *exit);
 
 /* vmx/enter.asm. */
 enum vmx_entered { VMX_EXITED, VMX_NMI_FIRST, VMX_REFUSED };
-enum vmx_entered vmx_enter(struct vcpu *vcpu, uint32_t nmis, bool launched);
+enum vmx_entered vmx_enter(void);
 extern char vmx_look[], vmx_look_end[], vmx_exited[];
 
 #endif

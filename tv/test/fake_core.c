@@ -89,6 +89,11 @@ void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
     vcpu->regs[reg] = value;
 }
 
+uint64_t *vcpu_general(struct vcpu *vcpu)
+{
+    return vcpu->regs;
+}
+
 void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)
 {
     *out = vcpu->segments[name];

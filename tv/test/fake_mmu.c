@@ -9,7 +9,7 @@ enum { P = 1, W = 2, U = 4, PS = 1 << 7 };
 enum hypapp_result fake_result;
 
 /* A table where the hardware finds it: guest RAM, or for a PAL the pool. */
-static const uint8_t *table_at(const struct guest_space *space, uint64_t gpa, bool hardware)
+static const uint8_t *table_at(struct guest_space *space, uint64_t gpa, bool hardware)
 {
     if (!hardware)
         return view_prot(space->view, gpa) & ACCESS_READ ? guest_ram(gpa) : NULL;
@@ -18,7 +18,7 @@ static const uint8_t *table_at(const struct guest_space *space, uint64_t gpa, bo
     return gpa >= POOL_BASE && gpa < LAPIC ? (const uint8_t *)(uintptr_t)gpa : guest_ram(gpa);
 }
 
-static int walk(const struct guest_space *space, uint64_t gva, struct guest_page *page, bool hardware)
+static int walk(struct guest_space *space, uint64_t gva, struct guest_page *page, bool hardware)
 {
     unsigned levels = space->long_mode ? 4 : space->pae ? 3 : 2, bits = space->pae ? 9 : 10;
     uint64_t gpa = space->cr3 & (space->pae && !space->long_mode ? 0xffffffe0 : 0xffffffffff000), entry = 0;
@@ -73,13 +73,12 @@ void guest_space_of(struct vcpu *vcpu, struct guest_space *space)
     };
 }
 
-int guest_translate(const struct guest_space *space, uint64_t gva, struct guest_page *page)
+int guest_translate(struct guest_space *space, uint64_t gva, struct guest_page *page)
 {
     return walk(space, gva, page, false);
 }
 
-static int copy(const struct guest_space *space, uint64_t gva, uint8_t *bytes, size_t size, bool out,
-                bool really)
+static int copy(struct guest_space *space, uint64_t gva, uint8_t *bytes, size_t size, bool out, bool really)
 {
     unsigned access = out ? ACCESS_WRITE : ACCESS_READ;
 
@@ -100,12 +99,12 @@ static int copy(const struct guest_space *space, uint64_t gva, uint8_t *bytes, s
     return 0;
 }
 
-int guest_copy_in(const struct guest_space *space, void *to, uint64_t from_gva, size_t size)
+int guest_copy_in(struct guest_space *space, void *to, uint64_t from_gva, size_t size)
 {
     return copy(space, from_gva, to, size, false, true);
 }
 
-int guest_copy_out(const struct guest_space *space, uint64_t to_gva, const void *from, size_t size)
+int guest_copy_out(struct guest_space *space, uint64_t to_gva, const void *from, size_t size)
 {
     int error = copy(space, to_gva, (uint8_t *)(uintptr_t)from, size, true, false);
 

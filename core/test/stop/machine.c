@@ -219,6 +219,7 @@ void quiesce_panic_poll(void)
         machine_wait();
 }
 void panic_poll(void) {}
+_Atomic uint32_t panic_word;
 void panic_nmi(const struct trap_frame *frame)
 {
     (void)frame;
@@ -234,6 +235,11 @@ void lapic_reset(struct vcpu *vcpu)
     (void)vcpu;
 }
 /* A parked CPU that stays awake comes here again without having halted. */
+bool log_waits(unsigned cpu)
+{
+    (void)cpu;
+    return false;
+}
 bool log_pump(unsigned cpu, unsigned most)
 {
     (void)most;

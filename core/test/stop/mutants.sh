@@ -53,7 +53,8 @@ mutant COUNTING button nmi doorbell.c 's/if (atomic_exchange(&target->rung, 1) =
 mutant GLOBAL_FLAG two-initiators nmi doorbell.c 's,^#include "core/doorbell.h",&\n#include "core/quiesce.h",
     s/atomic_exchange(&cpu->rung, 0) == 0/(atomic_exchange(\&cpu->rung, 0), !quiesce_wanted(cpu))/'
 mutant SLOPPY_TIMEOUT ring-again nmi doorbell.c 's/^    atomic_store(&target->rung, 1);/    atomic_store(\&target->rung, 0);/'
-mutant NO_LAST_LOOK two-initiators hang vcpu.c 's/^        if (wanted(cpu)) {/        if (0) {/'
+mutant NO_LAST_LOOK two-initiators hang vcpu.c 's/^        backend->close();/        bool early = wanted(cpu);\n&/
+    s/^        if (wanted(cpu)) {/        if (early) {/'
 mutant PARK_CLOSED three hang vcpu.c 's/^        if (wanted(cpu)) {/&\n            quiesce_park(cpu);/'
 mutant NO_REWIND three hang x86/trap.c 's/frame->rip = (uint64_t)cpu_wait_look;/(void)0;/'
 mutant NO_ENTRY_REWIND vmx hang x86/trap.c 's/frame->rip = (uint64_t)backend->look;/(void)0;/'
