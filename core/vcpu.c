@@ -48,7 +48,7 @@ static __attribute__((noinline)) void boundary(struct vcpu *vcpu)
 /* Part of it; who is wanted first goes to the boundary. */
 static __attribute__((noinline)) bool send_backlog(const struct cpu *cpu)
 {
-    return wanted(cpu) || log_pump(cpu->index, PUMP_RECORDS);
+    return wanted(cpu) || log_pump_at_exit(cpu->index, PUMP_RECORDS);
 }
 
 _Noreturn void vcpu_loop(struct vcpu *vcpu)

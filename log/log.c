@@ -8,7 +8,8 @@
 #include "log/writer.h"
 #include "log_env.h"
 
-enum { SETTLE_DIVISOR = 50 /* of the patience with the UART: 2 ms */ };
+enum { SETTLE_DIVISOR = 50, EXIT_DIVISOR = 100 /* of the patience with the UART: 2 ms, 1 ms */ };
+enum { EXIT_RECORDS = 8 };
 
 struct log_state log_state;
 
@@ -123,6 +124,28 @@ bool log_pump(unsigned cpu, unsigned max_records)
     if (cpu < log_state.cpus && log_get(log_state.open))
         log_send_lane(&log_state.lane[cpu].writer[LOG_NORMAL], max_records);
     return log_backlog(cpu);
+}
+
+bool log_pump_at_exit(unsigned cpu, unsigned max_records)
+{
+    struct log_lane *lane;
+    uint32_t count = 0;
+
+    if (cpu >= log_state.cpus)
+        return false;
+    lane = &log_state.lane[cpu];
+    for (unsigned c = 0; c < LOG_CONTEXTS; c++)
+        count += log_waiting(&lane->writer[c]);
+    if (count == 0) {
+        lane->found_waiting = 0;
+        return false;
+    }
+    if (lane->found_waiting == 0)
+        lane->found_waiting = log_clock();
+    if (count < EXIT_RECORDS && log_clock() - lane->found_waiting < log_uart.patience / EXIT_DIVISOR)
+        return log_backlog(cpu);
+    lane->found_waiting = 0;
+    return log_pump(cpu, max_records);
 }
 
 bool log_backlog(unsigned cpu)

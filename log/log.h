@@ -110,6 +110,12 @@ bool log_pump(unsigned cpu, unsigned max_records);
 bool log_waits(unsigned cpu);
 
 /*
+ * The same at VM exits, which are many: a backlog of fewer than 8 records is left to a later exit, or to idle, until
+ * 1 ms has passed since the exit that first found it. So more records share a frame.
+ */
+bool log_pump_at_exit(unsigned cpu, unsigned max_records);
+
+/*
  * True if log_pump(cpu) has something to send, and the UART is not known to be stuck: so a CPU that stays
  * awake while this is true does not do so for a dead UART. Pump now and then all the same: that is how its
  * revival is noticed.

@@ -22,10 +22,10 @@ void log_send_lane(struct log_writer *self, unsigned max_records);
 /* One frame of `writer`, after a SYNC where one is due; returns how many records it held. */
 unsigned log_send_frame(struct log_writer *self, struct log_writer *writer, unsigned max_records);
 
-/* True if `writer` has records for the wire. */
-static inline bool log_waiting(const struct log_writer *writer)
+/* How many records for the wire `writer` has. */
+static inline uint32_t log_waiting(const struct log_writer *writer)
 {
-    return log_get(writer->serial) != log_get(writer->taken);
+    return log_get(writer->serial) - log_get(writer->taken);
 }
 
 #endif

@@ -47,6 +47,7 @@ struct log_lane {
     uint32_t apic_id;
     _Atomic bool identified;        /* a SYNC with identity went out */
     _Atomic uint64_t identity_time; /* in units of 2^shift ticks */
+    uint64_t found_waiting;         /* when log_pump_at_exit() first found the backlog; 0: there was none */
 };
 
 enum { LOG_AT_ONCE = 0x100 };

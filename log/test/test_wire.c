@@ -5,6 +5,7 @@
 #include "log/test/decode.h"
 #include "log/test/machine.h"
 #include "log/test/tests.h"
+#include "log/uart.h"
 #include "log/writer.h"
 
 static struct decoded received(void)
@@ -58,6 +59,26 @@ void test_wire_async_mode_waits_for_the_pump(void)
           "100 records in %u batches", of_kind(&got, LOG_KIND_BATCH));
     CHECK_EQ(log_totals().records, 100u);
     decode_free(&got);
+}
+
+/* At exits a small backlog waits for company, but not for long. */
+void test_wire_async_mode_at_exits(void)
+{
+    machine_start_open(4, LOG_ASYNC);
+    CHECK(!log_pump_at_exit(0, 16), "nothing there");
+    log_info("first");
+    CHECK(log_pump_at_exit(0, 16), "it waits");
+    CHECK_EQ(log_totals().records, 0u);
+    for (int i = 0; i < 7; i++)
+        log_info("number %d", i);
+    CHECK(!log_pump_at_exit(0, 16), "eight go");
+    CHECK_EQ(log_totals().records, 8u);
+    log_info("alone");
+    CHECK(log_pump_at_exit(0, 16), "it waits");
+    machine.clock += log_uart.patience / 100;
+    CHECK(!log_pump_at_exit(0, 16), "a millisecond later it goes alone");
+    CHECK_EQ(log_totals().records, 9u);
+    CHECK(!log_pump_at_exit(7, 16), "no such CPU");
 }
 
 /* A machine that is switched off says its last words. */

@@ -249,6 +249,10 @@ bool log_pump(unsigned cpu, unsigned most)
     hardware[cpu].pumped = parked;
     return false;
 }
+bool log_pump_at_exit(unsigned cpu, unsigned most)
+{
+    return log_pump(cpu, most);
+}
 void stall_nmi(void) {}
 bool stall_step(void)
 {
