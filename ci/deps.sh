@@ -1,20 +1,21 @@
 #!/bin/sh
-# Install the Debian packages of ci/packages that are missing; with none missing, apt-get is not run at all.
-# Without root or sudo: name them, with the command that installs them, and exit 1.
+# usage: deps.sh [LIST]: install the Debian packages of ci/LIST, by default ci/packages, that are missing; with none
+# missing, apt-get is not run at all. Without root or sudo: name them, with the command that installs them, and exit 1.
 set -eu
 here=$(dirname "$0")
+list=$here/${1:-packages}
 # shellcheck source=apt.sh
 . "$here/apt.sh"
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "deps: this is not Debian. Install by hand what ci/packages names, then: touch build/deps.stamp" >&2
+    echo "deps: this is not Debian. Install by hand what $list names, then: touch build/deps.stamp" >&2
     exit 1
 fi
 
 missing=
 # Package names have no blanks: words are what is wanted.
 # shellcheck disable=SC2013
-for package in $(sed 's/#.*//' "$here/packages"); do
+for package in $(sed 's/#.*//' "$list"); do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing="$missing $package"
 done
