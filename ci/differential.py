@@ -28,6 +28,7 @@ CODE_SIZE = 64  # a case's code is shorter
 
 MARK = re.compile(r"TEST 0x([0-9a-f]+)$")
 MARK_END = 0xFFFF
+SEPARATOR = " | "  # between events
 IMAGE = re.compile(r"0x10[01][0-9a-f]{4}\b")  # an address in the guest's image, which grows
 POOL = re.compile(r", root page 0x[0-9a-f]+|, \d+ of the pool free")  # nested tables take of it, too
 EXIT = re.compile(r"exit (\d+), code 0x[0-9a-f]+, rip 0x([0-9a-f]+)")
@@ -89,7 +90,7 @@ def events(texts: Iterable[str], at: int, kinds: list[str]) -> str:
             place = f"+{offset:x}" if 0 <= offset < CODE_SIZE else "elsewhere"
             text = f"exit {kinds[int(match[1])]} {place}"
         said.append(IMAGE.sub("(guest)", POOL.sub("", text)))
-    return " | ".join(said) or "nothing"
+    return SEPARATOR.join(said) or "nothing"
 
 
 def cases(console: Iterable[str], lines: Iterable[Line], kinds: list[str]) -> dict[str, Case]:
@@ -129,9 +130,21 @@ def compare(vmx: dict[str, Case], svm: dict[str, Case]) -> list[Difference]:
     for name in vmx:
         left, right = vmx[name].values, svm[name].values
         names = ["events"] if "skipped" in (left["events"], right["events"]) else sorted({*left, *right})
-        found += [Difference(name, what, left.get(what, "-"), right.get(what, "-"))
+        found += [Difference(name, what, *trimmed(left.get(what, "-"), right.get(what, "-")))
                   for what in names if left.get(what) != right.get(what)]
     return found
+
+
+def trimmed(left: str, right: str) -> tuple[str, str]:
+    """Without the events that both begin or end with: their words may change."""
+    one, other = left.split(SEPARATOR), right.split(SEPARATOR)
+    if "skipped" in (left, right):
+        return left, right
+    for end in (0, -1):
+        while one and other and one[end] == other[end]:
+            one.pop(end)
+            other.pop(end)
+    return SEPARATOR.join(one) or "-", SEPARATOR.join(other) or "-"
 
 
 def listed(text: str) -> dict[Difference, str]:

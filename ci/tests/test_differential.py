@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ci.differential import KINDS, Case, CompareError, Difference, cases, compare, exit_kinds
-from ci.differential import judge_differences, listed
+from ci.differential import judge_differences, listed, trimmed
 from ci.logview import Line
 
 CONSOLE = ["BRAID-INIT", "CASE first at=1000010 vector=40 rip=end rax=1", "CASE second skipped",
@@ -47,6 +47,11 @@ def test_compare() -> None:
     assert compare(left, right) == [RAX, Difference("third", "events", "TEST 0x7", "nothing")]
     with pytest.raises(CompareError, match="different cases"):
         compare(left, {})
+
+
+def test_events_are_compared_where_they_part() -> None:
+    assert trimmed("a | b | c", "a | x | y | c") == ("b", "x | y")
+    assert trimmed("a | c", "a | b | c") == ("-", "b") and trimmed("skipped", "a") == ("skipped", "a")
 
 
 def test_what_is_new_and_what_is_gone_is_named() -> None:
