@@ -70,16 +70,27 @@ class Bochs(Emulator):
     """A running machine."""
     name = "Bochs"
 
-    def __init__(self, machine: Machine, iso: Path, where: Path) -> None:
+    def __init__(self, machine: Machine, iso: Path, where: Path, script: str = "c\nq\n",
+                 more: str = "") -> None:
+        """`script` is for Bochs's debugger, whose first stop is power-on; `more` are lines of its set-up."""
         config = where / "bochsrc"
         config.write_text(CONFIG.format(model=machine.cpu, cpus=machine.cpus, memory=machine.memory, ips=IPS,
-                                        share=SHARE, iso=iso, where=where))
+                                        share=SHARE, iso=iso, where=where) + more)
         commands = where / "bochs.rc"
-        commands.write_text("c\nq\n")
+        commands.write_text(script)
         self._out = where / "bochs.out"
         self._log = where / "bochs.log"
         self._log.unlink(missing_ok=True)
         super().__init__(where, ["bochs-bin", "-q", "-f", str(config), "-rc", str(commands)], self._out)
+
+    def wait(self, seconds: float) -> int:
+        """Its status. Raises subprocess.TimeoutExpired."""
+        return self._process.wait(seconds)
+
+    @property
+    def said(self) -> str:
+        """What its debugger has printed."""
+        return self._out.read_text(errors="replace")
 
     @property
     def log(self) -> str:
@@ -93,8 +104,7 @@ class Bochs(Emulator):
     def failure(self) -> Optional[str]:
         if self.status in (None, 0) or self.shutdown:
             return None
-        said = self._out.read_text(errors="replace").strip()
-        return f"Bochs ended with status {self.status}: {said[-500:]}"
+        return f"Bochs ended with status {self.status}: {self.said.strip()[-500:]}"
 
     @property
     def objections(self) -> list[str]:
@@ -113,7 +123,7 @@ def run(machine: Machine, iso: Path, where: Path) -> Ended:
     """Boot `iso`, which has no guest, and follow it to its end; what it said stays in `where`."""
     with Bochs(machine, iso, where) as bochs:
         try:
-            bochs._process.wait(machine.deadline)
+            bochs.wait(machine.deadline)
         except subprocess.TimeoutExpired:
             pass
         return Ended(bochs.status, bochs.com1.read(), bochs.log)

@@ -22,6 +22,12 @@ $(BUILD)/vmlinuz-cloud: ci/kernel.sh ci/apt.sh
 $(BUILD)/qemu_ignne.so: ci/qemu_ignne.c
 	$(CC) -std=c17 -O2 -Wall -Wextra -Werror -Wmissing-prototypes -shared -fPIC -o $@ $<
 
+$(BUILD)/mark/mark: ci/mark.asm
+	@mkdir -p $(@D)
+	nasm -f elf64 -o $@.o $<
+	ld -o $@ $@.o
+	@rm $@.o # what is left in the directory is what the guest finds as /extra
+
 .PHONY: deps demo run test check machine-test differential-test reset-test hang-test gdb-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 
@@ -69,13 +75,14 @@ hang-test: images ## stop a CPU for good in each phase: the others name it, and 
 gdb-test: images ## gdb reads the rings and CPUs of a machine at work, which then goes on
 	@BUILD=$(BUILD) $(PYTHON) -m ci.gdb_test
 
-bench: deps ## the log's costs beside its peers', then guest boot over bare, PAIRS=5, 1 and 4 CPUs; build/bench.json
-	$(AFTER_DEPS) images
+bench: deps ## the log's costs beside its peers', then guest boot over bare, PAIRS=5, 1 and 4 CPUs, and on Bochs; build/bench.json
+	$(AFTER_DEPS) images $(BUILD)/vmlinuz-cloud $(BUILD)/mark/mark
 	@ci/deps.sh packages.bench || echo 'bench: goes on, without the figures that need them'
 	@mkdir -p $(BUILD)/bench
 	@$(MAKE) --no-print-directory demo LOOPS=$(LOOPS) OPTIONS=log=async >/dev/null && cp $(BUILD)/demo/summary.json $(BUILD)/bench/demo-async.json
 	@$(MAKE) --no-print-directory demo LOOPS=$(LOOPS) >/dev/null
 	@$(MAKE) --no-print-directory log-bench
+	@$(MAKE) --no-print-directory quiesce-cost
 	@BUILD=$(BUILD) $(PYTHON) -m ci.bench --pairs $(PAIRS)
 
 CHECKS += ci-test
