@@ -35,7 +35,7 @@ def main() -> int:
             skipped[name] = str(reason)
         print(f"{name}: {skipped.get(name) or 'measured'}", flush=True)
 
-    attempt("wire_bytes_per_line", lambda: wire_cost.of_demo(out, wire_cost.demo(build)))
+    attempt("wire_bytes_per_line", lambda: wire_cost.of_demo(build, out, wire_cost.demo(build)))
     attempt("corpus", lambda: {"corpus": wire_cost.of_corpus(out)})
     attempt("record_ns", lambda: speed.in_memory(out))
     attempt("record_instructions", lambda: speed.instructions(out))
