@@ -118,11 +118,6 @@ ROWS = [
            "stopped for the panic"),
     panics("guard-page", 1, "#PF page fault"),
     panics("invalid-opcode", 2, "#UD invalid opcode"),
-]
-
-# Run by name only (ONLY=storm): under QEMU 7.2 about one in three fails in a way that is not understood yet;
-# README.md, "Known faults", has what was seen.
-STORMS = [
     # All of it together; pal/guest/storm checks the sums. The long form is `make stress`.
     # With NMIs from outside, those that guest CPUs send must all arrive, and at most so many more.
     Row(Machine("storm-sync", options="test=on", command=STORM, deadline=240), Expect(console=STORM_SAYS)),

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ci import image
 from ci.emulator import EmulatorError
-from ci.machines import ROWS, STORMS, Row
+from ci.machines import ROWS, Row
 from ci.machines_bochs import BOCHS, LONG
 from ci.session import Session
 from ci.verdict import Verdict, judge
@@ -69,13 +69,13 @@ def passes(row: Row) -> bool:
 
 def main() -> int:
     pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    table = ROWS + BOCHS + (STORMS + LONG if pattern else [])
+    table = ROWS + BOCHS + (LONG if pattern else [])
     rows = [row for row in table if re.search(pattern, row.machine.name)]
     passed = sum(passes(row) for row in rows if row.machine.emulator == "qemu")
     with ThreadPoolExecutor(os.cpu_count()) as cores:
         passed += sum(cores.map(passes, [row for row in rows if row.machine.emulator == "bochs"]))
     if not rows:
-        names = ", ".join(row.machine.name for row in ROWS + BOCHS + STORMS + LONG)
+        names = ", ".join(row.machine.name for row in ROWS + BOCHS + LONG)
         print(f"no machine's name matches {pattern!r}; they are: {names}")
     print(f"{passed} passed, {len(rows) - passed} failed")
     return 1 if passed < len(rows) or not rows else 0
