@@ -35,9 +35,18 @@ def refused(name: str, says: str, **machine: object) -> Row:
 
 
 def panics(name: str, way: int, *says: str) -> Row:
-    """Braid is broken on purpose under a running guest, and ends with a report that names what happened."""
-    return Row(Machine(f"panic-{name}", options="test=on", command=f"/pal/64/quiesce --break {way}"),
-               Expect(result=None, log=(*says, "panic: stopped")))
+    """CPU 1 is broken on purpose under a running guest: a report names what happened, and each other CPU says
+    where it was.
+    """
+    stopped = tuple(f"cpu{cpu} stopped for the panic of cpu1" for cpu in (0, 2, 3))
+    machine = Machine(f"panic-{name}", options="test=on", command=f"taskset 2 /pal/64/quiesce --break {way}")
+    return Row(machine, Expect(result=None, log=(*says, *stopped, "panic: stopped"),
+                               not_log=("has not stopped",)))
+
+
+def overflows(name: str, way: int, stack: str) -> Row:
+    says = f"stack overflow: cpu1's {stack} stack, \\d+ bytes deep"
+    return panics(f"{name}-overflow", way, says, "from overflow")
 
 
 def pals(name: str, *programs: str, kernel_args: str = "") -> Row:
@@ -114,10 +123,15 @@ ROWS = [
         Expect(console=(r"NMIS counted \d+",))),
     Row(Machine("hotplug", command="/pal/hotplug 5", deadline=240)),
     # The hypervisor's own faults are named, with the CPU and a backtrace, and the other CPUs report too
-    panics("stack-overflow", 0, r"stack overflow: cpu\d's normal stack, \d+ bytes deep", "from overflow",
-           "stopped for the panic"),
-    panics("guard-page", 1, "#PF page fault"),
-    panics("invalid-opcode", 2, "#UD invalid opcode"),
+    overflows("stack", 0, "normal"), overflows("nmi-stack", 7, "NMI"),
+    overflows("df-stack", 8, "#DF"), overflows("mc-stack", 9, "#MC"),
+    panics("guard-page", 1, "#PF page fault", "the guard page under the stack: normal: nothing is mapped"),
+    panics("invalid-opcode", 2, "#UD invalid opcode", r"the instruction's bytes, last first: 0x\w+0b0f"),
+    panics("protection", 4, "#GP protection", "is no canonical address"),
+    panics("machine-check", 5, "#MC machine check", "MCG_STATUS 0x"),
+    panics("code-write", 10, "#PF page fault", r"write to 0x\w+, in the hypervisor's code: it is read-only"),
+    Row(Machine("failed-entry", options="test=on", command="/pal/64/quiesce --break 6"),
+        Expect(result=None, log=("failed entry. cannot be handled", "VMRUN refused .*cannot be told"))),
     # All of it together; pal/guest/storm checks the sums. The long form is `make stress`.
     # With NMIs from outside, those that guest CPUs send must all arrive, and at most so many more.
     Row(Machine("storm-sync", options="test=on", command=STORM, deadline=240), Expect(console=STORM_SAYS)),

@@ -12,6 +12,29 @@
 
 enum { PUMP_RECORDS = 16, RESULT_UNKNOWN = 1 };
 
+const char *exit_name(enum exit_reason reason)
+{
+    static const char *const names[EXIT_REASONS] = {
+        [EXIT_CPUID] = "CPUID",
+        [EXIT_MSR_READ] = "RDMSR",
+        [EXIT_MSR_WRITE] = "WRMSR",
+        [EXIT_IO] = "I/O",
+        [EXIT_NESTED_FAULT] = "nested fault",
+        [EXIT_HYPERCALL] = "hypercall",
+        [EXIT_EXCEPTION] = "exception",
+        [EXIT_NMI] = "NMI",
+        [EXIT_NONE] = "internal",
+        [EXIT_INVD] = "INVD",
+        [EXIT_HLT] = "HLT",
+        [EXIT_SHUTDOWN] = "shutdown",
+        [EXIT_INIT] = "INIT",
+        [EXIT_FORBIDDEN] = "forbidden instruction",
+        [EXIT_ENTRY_FAILED] = "failed entry",
+        [EXIT_UNKNOWN] = "unknown",
+    };
+    return reason < EXIT_REASONS && names[reason] ? names[reason] : "?";
+}
+
 static void hypercall(struct vcpu *vcpu, const struct exit *exit)
 {
     uint32_t number = (uint32_t)vcpu->gpr[REG_RAX];
@@ -113,7 +136,7 @@ static void init(struct vcpu *vcpu, const struct exit *exit)
 
 static void broken(struct vcpu *vcpu, const struct exit *exit)
 {
-    log_error("exit 0x%lx cannot be handled: the guest is reset", exit->code);
+    log_error("exit 0x%lx (%s) cannot be handled: the guest is reset", exit->code, exit_name(exit->reason));
     backend->explain(vcpu, exit);
     shutdown_reset(vcpu);
 }
@@ -158,29 +181,6 @@ void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)
         trace_and_handle(vcpu, exit);
     else
         handlers[exit->reason](vcpu, exit);
-}
-
-const char *exit_name(enum exit_reason reason)
-{
-    static const char *const names[EXIT_REASONS] = {
-        [EXIT_CPUID] = "CPUID",
-        [EXIT_MSR_READ] = "RDMSR",
-        [EXIT_MSR_WRITE] = "WRMSR",
-        [EXIT_IO] = "I/O",
-        [EXIT_NESTED_FAULT] = "nested fault",
-        [EXIT_HYPERCALL] = "hypercall",
-        [EXIT_EXCEPTION] = "exception",
-        [EXIT_NMI] = "NMI",
-        [EXIT_NONE] = "internal",
-        [EXIT_INVD] = "INVD",
-        [EXIT_HLT] = "HLT",
-        [EXIT_SHUTDOWN] = "shutdown",
-        [EXIT_INIT] = "INIT",
-        [EXIT_FORBIDDEN] = "forbidden instruction",
-        [EXIT_ENTRY_FAILED] = "failed entry",
-        [EXIT_UNKNOWN] = "unknown",
-    };
-    return reason < EXIT_REASONS && names[reason] ? names[reason] : "?";
 }
 
 uint64_t exits_total(void)

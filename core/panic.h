@@ -3,9 +3,9 @@
  * path there is.
  *
  * panic_word is sticky: 0, or the panicking CPU's index + 1. Every wait in the hypervisor polls it
- * (panic_poll), and the boundary does. Nobody answers a panic and nobody waits for an answer: the panicking
- * CPU gives the others a while, sends a second NMI on which a CPU's handler itself reports and stops, gives
- * them a while again, and flushes the log.
+ * (panic_poll), and the boundary does. Nobody waits for an answer: the panicking CPU gives the others a while,
+ * sends a second NMI on which a CPU's handler itself reports and stops, gives them a while again, names those
+ * that have not stopped, and flushes the log.
  */
 #ifndef CORE_PANIC_H
 #define CORE_PANIC_H
@@ -14,8 +14,9 @@
 
 struct trap_frame;
 
-/* Any context. Call panic_enter, log what happened, then panic_finish. */
-void panic_enter(void);
+/* Any context. Call panic_enter, log what happened, then panic_finish. A fault inside a panic gets a line of
+ * its own, and the CPU stops: panic_enter does not return. */
+void panic_enter(const struct trap_frame *frame);
 _Noreturn void panic_finish(const struct trap_frame *frame);
 extern _Atomic uint32_t panic_word;
 static inline bool panic_called(void)

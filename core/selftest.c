@@ -1,6 +1,7 @@
 /* See selftest.h. */
 #include "core/selftest.h"
 #include "core/cpu.h"
+#include "core/doorbell.h"
 #include "core/memory.h"
 #include "core/quiesce.h"
 #include "core/stall.h"
@@ -57,19 +58,71 @@ static __attribute__((noinline)) uint64_t overflow(uint64_t depth)
 }
 #pragma GCC diagnostic pop
 
-static void break_something(uint32_t how)
+/* vector << 8 | CPU: where the next trap's handler overflows its stack; 0: nowhere */
+static _Atomic uint32_t overflow_at;
+enum { NMI_WAIT_US = 1000000 };
+#define NOT_CANONICAL 0x8000000000000000ull
+
+void selftest_trap(uint64_t vector)
 {
-    log_warn("test: breaking the hypervisor, way %u", how);
-    if (how == 0)
+    uint32_t expected = (uint32_t)vector << 8 | this_cpu()->index;
+    uint32_t armed = atomic_load_explicit(&overflow_at, memory_order_relaxed);
+    if (!armed || armed != expected)
+        return;
+    atomic_store(&overflow_at, 0);
+    overflow(0);
+}
+
+static void overflow_in(unsigned vector)
+{
+    atomic_store(&overflow_at, vector << 8 | this_cpu()->index);
+}
+
+static void break_something(struct vcpu *vcpu, uint32_t way)
+{
+    struct cpu *cpu = vcpu->cpu;
+    log_warn("test: breaking the hypervisor, way %u", way);
+    switch ((enum way)way) {
+    case WAY_DF_STACK:
+        overflow_in(VEC_DF);
         overflow(0);
-    else if (how == 1)
-        *(volatile uint64_t *)(this_cpu()->stack_top[STACK_NORMAL] - stack_size(STACK_NORMAL) - 8) =
-            1; /* the guard page */
-    else if (how == 2)
+        break;
+    case WAY_STACK:
+        overflow(0);
+        break;
+    case WAY_GUARD_PAGE:
+        *(volatile uint64_t *)(cpu->stack_top[STACK_NORMAL] - stack_size(STACK_NORMAL) - 8) = 1;
+        break;
+    case WAY_UD:
         __asm__ volatile("ud2");
-    else
+        break;
+    case WAY_BUSY:
         for (uint64_t end = rdtsc() + clock_ms(HOLD_MS); rdtsc() < end;)
             cpu_relax();
+        break;
+    case WAY_GP:
+        *(volatile uint64_t *)NOT_CANONICAL = 1;
+        break;
+    case WAY_MC_STACK:
+        overflow_in(VEC_MC);
+        __asm__ volatile("int $18");
+        break;
+    case WAY_MC:
+        __asm__ volatile("int $18");
+        break;
+    case WAY_ENTRY:
+        vcpu_set(vcpu, REG_CR0, (vcpu_get(vcpu, REG_CR0) | CR0_NW) & ~(uint64_t)CR0_CD); /* SVM */
+        vcpu->rflags &= ~(uint64_t)RFLAGS_FIXED;                                         /* VMX */
+        break;
+    case WAY_NMI_STACK:
+        overflow_in(VEC_NMI);
+        doorbell_ring_again(cpu);
+        clock_delay_us(NMI_WAIT_US);
+        break;
+    case WAY_CODE:
+        *(volatile uint8_t *)(uint64_t)selftest_hypercall = 0;
+        break;
+    }
 }
 
 enum hypapp_result selftest_hypercall(struct vcpu *vcpu)
@@ -87,7 +140,7 @@ enum hypapp_result selftest_hypercall(struct vcpu *vcpu)
         vcpu->gpr[REG_RAX] = counter(argument);
         return HYPAPP_DONE;
     case CALL_BREAK:
-        break_something(argument);
+        break_something(vcpu, argument);
         vcpu->gpr[REG_RAX] = 0;
         return HYPAPP_DONE;
     case CALL_STALL:

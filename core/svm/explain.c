@@ -1,11 +1,14 @@
 /* Why VMRUN refused (the checks of APM vol. 2, 15.5.1 that can be repeated here), and the state it refused.
  */
+#include "core/memory.h"
 #include "core/svm/svm.h"
 #include "core/x86/asm.h"
 #include "log/log.h"
 
 static const char *broken_rule(const struct vmcb *v)
 {
+    if (v->rip >= (uint64_t)image_start && v->rip < (uint64_t)text_end)
+        return "cannot be told, since this CPU (QEMU's?) has written the host's state over it";
     if (!(v->efer & EFER_SVME))
         return "EFER.SVME is 0";
     if (!(v->cr0 & CR0_CD) && v->cr0 & CR0_NW)
@@ -31,7 +34,7 @@ void svm_explain(struct vcpu *vcpu, const struct exit *exit)
 {
     const struct vmcb *v = vmcb_of(vcpu);
     if (exit->reason == EXIT_ENTRY_FAILED)
-        log_error("VMRUN refused the guest's state: %s", broken_rule(v));
+        log_error("VMRUN refused the guest's state. The rule: %s", broken_rule(v));
     log_error("  exit 0x%lx info1 0x%lx info2 0x%lx interrupted 0x%lx injected 0x%lx", exit->code,
               exit->info1, exit->info2, v->exit_interrupt_info, v->event_injection);
     log_error("  cs:rip 0x%x:0x%lx rflags 0x%lx cr0 0x%lx cr2 0x%lx cr3 0x%lx cr4 0x%lx efer 0x%lx cpl %u",

@@ -8,8 +8,10 @@
 #include "core/hang.h"
 #include "core/hosttest.h"
 #include "core/panic.h"
+#include "core/selftest.h"
 #include "core/stall.h"
 #include "core/x86/asm.h"
+#include "core/x86/fault.h"
 
 extern char msr_read_at[], msr_write_at[], xsetbv_at[], msr_fault[], cpu_wait_look[], cpu_wait_end[];
 
@@ -51,6 +53,12 @@ static void report(const struct trap_frame *frame, enum cpu_phase phase)
     const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector] : "exception";
     log_error("%s (vector %lu) in the hypervisor: error 0x%lx, rip %pS, cr2 0x%lx, phase %s", name,
               frame->vector, frame->error_code, (void *)frame->rip, cr2, cpu_phase_name(phase));
+    fault_explain(frame, cr2);
+    if (phase == PHASE_EXIT || phase == PHASE_QUIESCING || phase == PHASE_OWNER) {
+        const struct exit *exit = &cpu->vcpu.exit;
+        log_error("  in the exit: %s (code 0x%lx, info 0x%lx, 0x%lx), guest rip 0x%lx",
+                  exit_name(exit->reason), exit->code, exit->info1, exit->info2, cpu->vcpu.rip);
+    }
     log_error("  rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx", frame->rax, frame->rbx,
               frame->rcx, frame->rdx, frame->rsi, frame->rdi);
     log_error("  r8 0x%lx r9 0x%lx r10 0x%lx r11 0x%lx r12 0x%lx r13 0x%lx r14 0x%lx r15 0x%lx", frame->r8,
@@ -61,6 +69,7 @@ static void report(const struct trap_frame *frame, enum cpu_phase phase)
 
 void trap_handle(struct trap_frame *frame)
 {
+    selftest_trap(frame->vector);
     if (frame->vector == VEC_NMI) {
         nmi(frame);
         return;
@@ -78,7 +87,7 @@ void trap_handle(struct trap_frame *frame)
         return;
     }
     enum cpu_phase phase = atomic_load_explicit(&this_cpu()->phase, memory_order_relaxed);
-    panic_enter();
+    panic_enter(frame);
     report(frame, phase);
     panic_finish(frame);
 }

@@ -17,7 +17,7 @@ from .text import normal
 PANIC_CONTEXT = CONTEXTS.index("panic")
 OVER = re.compile(r"\bpower(s|ed)?[ -]?off\b|\bshut(s|ting)?[ -]?down\b", re.IGNORECASE)
 CHUNK = 1 << 20
-RECENT = 16             # the last records, in which a CPU may say whom it waits for
+RECENT = 64             # the last records, in which a CPU may say whom it waits for
 OVER_WITHIN = 4         # the last records among which the end is announced
 WAITS = re.compile(r"\bwaiting\b.*\bfor cpu", re.IGNORECASE)
 LOST = 50               # of so many frames one may be lost

@@ -9,12 +9,14 @@
 #include "core/memory.h"
 #include "core/panic.h"
 #include "core/quiesce.h"
+#include "core/selftest.h"
 #include "core/stall.h"
 #include "core/svm/svm.h"
 #include "core/test/stop/guest.h"
 #include "core/view.h"
 #include "core/x86/apic.h"
 #include "core/x86/clock.h"
+#include "core/x86/fault.h"
 #include "core/x86/trap.h"
 #include "log/explorer/explorer.h"
 
@@ -160,12 +162,12 @@ void __wrap_doorbell_ring_again(struct cpu *target)
     __real_doorbell_ring_again(target);
 }
 
-void __real_hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms);
-void __wrap_hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms);
-void __wrap_hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms)
+void __real_hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms, bool ask);
+void __wrap_hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms, bool ask);
+void __wrap_hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms, bool ask)
 {
     reported();
-    __real_hang_parked(owner, round, parked_ms);
+    __real_hang_parked(owner, round, parked_ms, ask);
 }
 
 uint64_t tsc_khz = 1;
@@ -254,6 +256,10 @@ bool log_pump_at_exit(unsigned cpu, unsigned most)
     return log_pump(cpu, most);
 }
 void stall_nmi(void) {}
+void selftest_trap(uint64_t vector)
+{
+    (void)vector;
+}
 bool stall_step(void)
 {
     return false;
@@ -300,7 +306,8 @@ NEVER(bool policy_port_trapped(uint16_t port))
 NEVER(enum stack stack_of_guard(const struct cpu *cpu, uint64_t address))
 NEVER(const char *stack_name(enum stack stack))
 NEVER(size_t stack_size(enum stack stack))
-NEVER(void panic_enter(void))
+NEVER(void panic_enter(const struct trap_frame *frame))
+NEVER(void fault_explain(const struct trap_frame *frame, uint64_t cr2))
 NEVER(_Noreturn void panic_finish(const struct trap_frame *frame))
 NEVER(void log_record_0(uintptr_t site))
 NEVER(void log_record_1(uintptr_t site, uint64_t a))
