@@ -75,6 +75,10 @@ def host_test(name: str, *log: str, deadline: float = 120) -> Row:
                Expect(result=None, log=log))
 
 
+# The limit is 5 s where none is given; the program takes more than 2 s for a limit.
+ENDLESS = checks("endless")
+ENDLESS = replace(ENDLESS, machine=replace(ENDLESS.machine, options="isolated=2500"))
+
 ROWS = [
     Row(Machine("bare-4", flavour="bare", command="test $(nproc) -eq 4", deadline=90)),
     boot(1), boot(2), boot(4), boot(8),
@@ -96,7 +100,7 @@ ROWS = [
     # TrustVisor: calls that work, then programs that abuse it in both widths; they say what they counted
     pals("calls-good", "test 100", *(f"test_args {kind} 20 1" for kind in range(1, 5))),
     checks("calls", kernel_args="iomem=relaxed"),
-    checks("faults"), checks("outside"), checks("threads"), pals("abandon", "abandon"),
+    checks("faults"), ENDLESS, checks("outside"), checks("threads"), pals("abandon", "abandon"),
 
     # Isolation: a signal for the program, a log line, and the machine goes on
     checks("devmem", kernel_args="iomem=relaxed"),

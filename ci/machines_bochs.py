@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ci.demo import COMMAND
 from ci.machine import BOCHS_AMD, BOCHS_INTEL, Expect, on_bochs
-from ci.machines import Row, boot, checks, pals, quiesces
+from ci.machines import ENDLESS, Row, boot, checks, pals, quiesces
 
 MODELS = {"vmx": BOCHS_INTEL, "svm": BOCHS_AMD}
 
@@ -27,6 +27,7 @@ def programs(vendor: str) -> list[Row]:
     return [on(vendor, pals("calls-good", "main 1 2", "test 100",
                             *(f"test_args {kind} 5 1" for kind in range(1, 5)))),
             on(vendor, checks("calls", kernel_args=relaxed)), on(vendor, checks("faults")),
+            on(vendor, ENDLESS, cpus=1 if vendor == "vmx" else 2),
             on(vendor, checks("outside")), on(vendor, checks("threads"), cpus=4),
             on(vendor, pals("abandon", "abandon")), on(vendor, checks("devmem", kernel_args=relaxed))]
 

@@ -7,6 +7,7 @@
 #include "core/guest/shutdown.h"
 #include "core/limit.h"
 #include "core/selftest.h"
+#include "core/watchdog.h"
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
 
@@ -23,6 +24,7 @@ const char *exit_name(enum exit_reason reason)
         [EXIT_HYPERCALL] = "hypercall",
         [EXIT_EXCEPTION] = "exception",
         [EXIT_NMI] = "NMI",
+        [EXIT_TIMER] = "timer",
         [EXIT_NONE] = "internal",
         [EXIT_INVD] = "INVD",
         [EXIT_HLT] = "HLT",
@@ -157,7 +159,8 @@ static handler *const handlers[EXIT_REASONS] = {
     [EXIT_NESTED_FAULT] = nested_fault,
     [EXIT_HYPERCALL] = hypercall,
     [EXIT_EXCEPTION] = exception,
-    [EXIT_NMI] = nothing, /* taken by the host's handler at open(); the boundary looks next */
+    [EXIT_NMI] = watchdog_exit, /* taken by the host's handler at open(); the boundary looks next */
+    [EXIT_TIMER] = watchdog_exit,
     [EXIT_NONE] = nothing,
     [EXIT_INVD] = invd,
     [EXIT_HLT] = halt,

@@ -63,6 +63,8 @@ struct hypapp {
     /* An exception in a vcpu for which vcpu_intercept_exceptions is on. error_code is 0 where the vector has
        none. PASS: delivered to the guest. A page fault's address is in REG_CR2. */
     enum hypapp_result (*exception)(struct vcpu *vcpu, unsigned vector, uint32_t error_code);
+    /* The limit of vcpu_limit has passed. RETRY: asked again soon. */
+    enum hypapp_result (*overrun)(struct vcpu *vcpu);
     /* This vcpu is about to lose its state (INIT, shutdown): take back what it runs. The machine is quiesced
      * for it. */
     void (*cpu_reset)(struct vcpu *vcpu);
@@ -135,6 +137,11 @@ void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error, uint32_t er
 void vcpu_intercept_exceptions(struct vcpu *vcpu, bool on);
 /* While held, NMIs of the guest wait (one, as in a real CPU) and are delivered after it. */
 void vcpu_hold_nmi(struct vcpu *vcpu, bool on);
+
+/* On: from now on this vcpu has so many milliseconds (boot option isolated=), then hypapp.overrun is asked, as
+ * soon as the machine can (core/watchdog.h). Off: it has no limit. */
+void vcpu_limit(struct vcpu *vcpu, bool on);
+uint64_t vcpu_limit_ms(void);
 
 /* ---- guest memory ---- */
 

@@ -18,7 +18,8 @@ enum exit_reason {
     EXIT_HYPERCALL,
     EXIT_EXCEPTION,
     EXIT_NMI,
-    EXIT_NONE, /* the backend's own business, done */
+    EXIT_TIMER, /* limit_end may have passed */
+    EXIT_NONE,  /* the backend's own business, done */
     EXIT_INVD,
     EXIT_HLT,
     EXIT_SHUTDOWN,
@@ -76,6 +77,7 @@ struct vcpu {
     uint32_t nmis_at_close; /* VMX: what nmi_seen was then; another number keeps us out of the guest */
     bool launched;          /* VMX: this VMCS has been */
 
+    _Atomic uint64_t limit_end;      /* TSC at which hypapp.overrun is due; 0: never (watchdog.h) */
     uint64_t tsc_offset, tsc_adjust; /* what the guest wrote to its TSC; ours is never touched */
     uint64_t seen_generation;        /* of nested tables, at this CPU's last flush (view.h) */
     bool flush;        /* drop all cached translations at the next entry, whatever the generation */
@@ -109,6 +111,8 @@ struct backend {
     void (*close)(void);
     void (*open)(void);
     const char *look, *look_end;
+    /* Does enter come back with EXIT_TIMER when limit_end has passed? Known after probe. NULL: no. */
+    bool (*has_timer)(void);
     /* One entry and its exit. Delivers what is due, flushes what has to be. */
     void (*enter)(struct vcpu *vcpu, struct exit *exit);
     /* Address space numbers that tag cached translations, 0 included (APM vol. 2, 15.16). Known after probe.

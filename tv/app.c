@@ -96,6 +96,14 @@ static enum hypapp_result exception(struct vcpu *vcpu, unsigned vector, uint32_t
     return pal ? kill_running(vcpu, pal, &crime) : HYPAPP_PASS;
 }
 
+static enum hypapp_result overrun(struct vcpu *vcpu)
+{
+    struct pal_crime crime = {.is_overrun = true};
+    struct pal *pal = pal_of(vcpu);
+
+    return pal ? kill_running(vcpu, pal, &crime) : HYPAPP_PASS;
+}
+
 const struct hypapp hypapp = {
     .name = "TrustVisor",
     .init = init,
@@ -104,5 +112,6 @@ const struct hypapp hypapp = {
     .cpuid = cpuid,
     .nested_fault = nested_fault,
     .exception = exception,
+    .overrun = overrun,
     .cpu_reset = kill_on_reset,
 };

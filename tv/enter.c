@@ -63,6 +63,7 @@ static void switch_to(struct vcpu *vcpu, struct pal *pal, const struct pal_start
     vcpu_set(vcpu, REG_DEBUGCTL, 0);
     vcpu_intercept_exceptions(vcpu, true);
     vcpu_hold_nmi(vcpu, true);
+    vcpu_limit(vcpu, true);
     vcpu_set_view(vcpu, pal->view);
     vcpu_set_app(vcpu, pal);
 }

@@ -18,7 +18,9 @@ static const char *access_name(enum access access)
 static void report_crime(struct vcpu *vcpu, const struct pal_crime *crime)
 {
     log_warn("at RIP 0x%lx, CPL %u", vcpu_get(vcpu, REG_RIP), (unsigned)vcpu_get(vcpu, REG_CPL));
-    if (crime->is_exception)
+    if (crime->is_overrun)
+        log_warn("it did not return in %u ms (boot option isolated=)", (unsigned)vcpu_limit_ms());
+    else if (crime->is_exception)
         log_warn("exception %u, error code 0x%x, CR2 0x%lx", crime->vector, crime->error_code,
                  vcpu_get(vcpu, REG_CR2));
     else

@@ -28,6 +28,7 @@ void leave_context(struct vcpu *vcpu, const struct pal *pal, uint64_t rax)
         vcpu_set(vcpu, system_regs[i], regs[system_regs[i]]);
     vcpu_intercept_exceptions(vcpu, false);
     vcpu_hold_nmi(vcpu, false);
+    vcpu_limit(vcpu, false);
     vcpu_set_view(vcpu, view_main());
     vcpu_set_app(vcpu, NULL);
 }

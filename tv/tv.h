@@ -66,6 +66,7 @@ enum hypapp_result pal_return(struct vcpu *vcpu, struct pal *pal);
 
 /* Why a PAL that runs dies. */
 struct pal_crime {
+    bool is_overrun;
     bool is_exception;
     unsigned vector; /* is_exception */
     uint32_t error_code;

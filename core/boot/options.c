@@ -5,6 +5,7 @@
 #include "core/quiesce.h"
 #include "core/selftest.h"
 #include "core/string.h"
+#include "core/watchdog.h"
 
 enum { MAX_UNKNOWN = 8, WORD_MAX = 48 };
 
@@ -65,15 +66,23 @@ static bool set_test(const char *value)
     return selftest_on;
 }
 
+static bool set_ms(uint64_t *ms, const char *value, uint64_t least)
+{
+    uint64_t number = 0;
+    for (; *value >= '0' && *value <= '9' && number < 10000000; value++)
+        number = number * 10 + (uint64_t)(*value - '0');
+    if (*value || number < least)
+        return false;
+    *ms = number;
+    return true;
+}
 static bool set_deadline(const char *value)
 {
-    uint64_t ms = 0;
-    for (; *value >= '0' && *value <= '9' && ms < 10000000; value++)
-        ms = ms * 10 + (uint64_t)(*value - '0');
-    if (*value || ms < 1000)
-        return false;
-    quiesce_deadline_ms = ms;
-    return true;
+    return set_ms(&quiesce_deadline_ms, value, 1000);
+}
+static bool set_isolated(const char *value)
+{
+    return set_ms(&watchdog_ms, value, 10);
 }
 
 static bool set_console(const char *value)
@@ -104,6 +113,7 @@ static const struct {
      "bytes",
      set_fifo},
     {"deadline", "deadline=MS: when a quiesce reports whom it waits for, at least 1000 (2000)", set_deadline},
+    {"isolated", "isolated=MS: how long a PAL may run before it is killed, at least 10 (5000)", set_isolated},
     {"test",
      "test=on|uart|uart-nmi|step|hold|stopped: for tests: hypercalls that stop and break the machine | the "
      "log from "

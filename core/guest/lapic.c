@@ -5,6 +5,7 @@
 #include "core/guest/insn.h"
 #include "core/guest/start.h"
 #include "core/limit.h"
+#include "core/watchdog.h"
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
 
@@ -141,4 +142,5 @@ void lapic_write_fault(struct vcpu *vcpu, const struct exit *exit)
         vcpu->gpr[insn.reg] = *apic_register(offset);
     write_register(vcpu, offset, value);
     vcpu_advance(vcpu, (unsigned)length);
+    watchdog_others(vcpu->cpu);
 }

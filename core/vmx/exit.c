@@ -133,6 +133,9 @@ static __attribute__((noinline)) void decode_other(struct vcpu *vcpu, struct exi
                            (guest/lapic.c) */
         exit->reason = EXIT_INIT;
         break;
+    case VMX_EXIT_TIMER:
+        exit->reason = EXIT_TIMER;
+        break;
     case VMX_EXIT_SIPI:
     case VMX_EXIT_NMI_WINDOW:
         exit->reason = EXIT_NONE;

@@ -6,6 +6,7 @@
 #include "core/vmx/vmx.h"
 #include "core/x86/asm.h"
 
+enum { VMX_MISC_TIMER_SHIFT = 0x1F };
 enum { CPUID_VMX = 1 << 5, FEATURE_LOCKED = 1 << 0, FEATURE_VMX = 1 << 2 };
 #define BASIC_TRUE_CONTROLS (1ull << 55)
 #define BASIC_REVISION      0x7FFFFFFFu
@@ -93,7 +94,7 @@ const char *vmx_probe(void)
     if (!(basic & BASIC_TRUE_CONTROLS))
         return "this CPU's VMX has no true controls (IA32_VMX_BASIC bit 55): use a Core i or later";
     c->revision = basic & BASIC_REVISION;
-    const char *why = choose(MSR_VMX_TRUE_PIN, pin, 0, &c->pin);
+    const char *why = choose(MSR_VMX_TRUE_PIN, pin, PIN_TIMER, &c->pin);
     if (!why)
         why = choose(MSR_VMX_TRUE_PRIMARY, primary, 0, &c->primary);
     if (!why)
@@ -107,6 +108,9 @@ const char *vmx_probe(void)
     if (why)
         return why;
     /* Allowed, and wanted only at times. */
+    c->timer = c->pin & PIN_TIMER;
+    c->timer_shift = rdmsr(MSR_VMX_MISC) & VMX_MISC_TIMER_SHIFT;
+    c->pin &= ~(uint32_t)PIN_TIMER;
     c->primary &= ~(uint32_t)(PRIMARY_HLT_EXITING | PRIMARY_NMI_WINDOW);
     c->entry &= ~(uint32_t)ENTRY_GUEST_64;
     c->ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);

@@ -64,6 +64,7 @@ enum vmcs_field {
     INTERRUPTIBILITY = 0x4824,
     ACTIVITY = 0x4826,
     GUEST_SYSENTER_CS = 0x482A,
+    PREEMPTION_TIMER = 0x482E,
     HOST_SYSENTER_CS = 0x4C00,
     CR0_MASK = 0x6000,
     CR4_MASK = 0x6002,
@@ -96,7 +97,7 @@ enum vmcs_field {
     HOST_RIP = 0x6C16, /* HOST_RSP, 0x6C14, is written by enter.asm */
 };
 
-enum pin_control { PIN_NMI_EXITING = 1 << 3, PIN_VIRTUAL_NMIS = 1 << 5 };
+enum pin_control { PIN_NMI_EXITING = 1 << 3, PIN_VIRTUAL_NMIS = 1 << 5, PIN_TIMER = 1 << 6 };
 enum primary_control {
     PRIMARY_TSC_OFFSETTING = 1 << 3,
     PRIMARY_HLT_EXITING = 1 << 7,
@@ -172,6 +173,7 @@ enum vmx_reason {
     VMX_EXIT_EPT_VIOLATION = 48,
     VMX_EXIT_EPT_MISCONFIGURATION = 49,
     VMX_EXIT_INVEPT = 50,
+    VMX_EXIT_TIMER = 52,
     VMX_EXIT_INVVPID = 53,
     VMX_EXIT_XSETBV = 55,
     VMX_EXIT_VMFUNC = 59,

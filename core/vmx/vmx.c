@@ -210,6 +210,23 @@ static void close_nmis(void)
 }
 static void open_nmis(void) {}
 
+static bool has_timer(void)
+{
+    return vmx_controls.timer;
+}
+
+/* What is left until the limit; a timer that is loaded with 0 exits before the first instruction (27.7.4). */
+static void set_timer(struct vmx *vmx, uint64_t limit_end)
+{
+    uint64_t now = rdtsc(), left = limit_end > now ? (limit_end - now) >> vmx_controls.timer_shift : 0;
+    if (!vmx_controls.timer)
+        return;
+    if (vmx->timer_on != (limit_end != 0))
+        vmwrite(PIN_CONTROLS, vmx_controls.pin | ((vmx->timer_on = limit_end != 0) ? PIN_TIMER : 0));
+    if (limit_end)
+        vmwrite(PREEMPTION_TIMER, left < UINT32_MAX ? left : UINT32_MAX);
+}
+
 static void load(struct vcpu *vcpu, struct vmx *vmx)
 {
     uint64_t generation = atomic_load(&view_generation);
@@ -228,6 +245,9 @@ static void load(struct vcpu *vcpu, struct vmx *vmx)
         vmx_load_pdptes(vcpu);
         vmx->pdptes_stale = false;
     }
+    uint64_t limit_end = atomic_load_explicit(&vcpu->limit_end, memory_order_relaxed);
+    if (limit_end || vmx->timer_on)
+        set_timer(vmx, limit_end);
     if (vcpu->tsc_offset != vmx->tsc_offset)
         vmwrite(TSC_OFFSET, vmx->tsc_offset = vcpu->tsc_offset);
     if (vcpu->gpr[REG_RSP] != vmx->rsp)
@@ -283,6 +303,7 @@ const struct backend vmx_backend = {
     .open = open_nmis,
     .look = vmx_look,
     .look_end = vmx_look_end,
+    .has_timer = has_timer,
     .enter = enter,
     .read = vmx_read,
     .write = vmx_write,

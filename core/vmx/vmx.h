@@ -25,6 +25,7 @@ struct vmx {
     uint64_t cr0_shadow, rsp, rflags, tsc_offset;
     const struct view *view; /* NULL: to be loaded */
     bool pdptes_stale;
+    bool timer_on;
     struct prepared prepared;
     struct event injected; /* at this entry */
     struct event *from;    /* where it came from; NULL: the guest's NMI latch */
@@ -43,6 +44,8 @@ const char *vmx_probe(void);
 bool vmx_present(void);
 extern struct vmx_controls {
     uint32_t revision, pin, primary, secondary, exit, entry;
+    bool timer;
+    uint8_t timer_shift; /* it counts TSC ticks >> this */
     uint64_t ept_vpid;
 } vmx_controls;
 

@@ -36,7 +36,7 @@ struct vcpu {
     void *app;
     struct view *view;
     struct fake_event event;
-    bool exceptions, nmi_held;
+    bool exceptions, nmi_held, limited;
 };
 
 struct fake {

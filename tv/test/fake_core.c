@@ -122,6 +122,15 @@ void vcpu_intercept_exceptions(struct vcpu *vcpu, bool on)
 {
     vcpu->exceptions = on;
 }
+void vcpu_limit(struct vcpu *vcpu, bool on)
+{
+    vcpu->limited = on;
+}
+uint64_t vcpu_limit_ms(void)
+{
+    return 5000;
+}
+
 void vcpu_hold_nmi(struct vcpu *vcpu, bool on)
 {
     vcpu->nmi_held = on;

@@ -12,7 +12,7 @@ static void enter(struct process *process, struct vcpu *vcpu, enum mode mode)
     wish_default(process, &wish);
     CHECK(reg(vcpu, process, &wish) == TV_OK);
     call(vcpu, process, (uint64_t[]){1}, 1);
-    CHECK(vcpu->app == pal_at(0));
+    CHECK(vcpu->app == pal_at(0) && vcpu->limited);
 }
 
 static bool gone(const struct process *process)
@@ -40,7 +40,8 @@ static bool gone(const struct process *process)
 /* The caller is back behind its call, with #GP(0). */
 static void check_caller(const struct vcpu *vcpu, const struct process *process)
 {
-    CHECK(vcpu->app == NULL && vcpu->view == view_main() && !vcpu->exceptions && !vcpu->nmi_held);
+    CHECK(vcpu->app == NULL && vcpu->view == view_main() && !vcpu->exceptions && !vcpu->nmi_held &&
+          !vcpu->limited);
     CHECK(vcpu->regs[REG_RIP] == return_address(process) && vcpu->regs[REG_RAX] == 0);
     CHECK(vcpu->regs[REG_CR3] == process->cr3 && vcpu->regs[REG_RFLAGS] == 0x246);
     CHECK(vcpu->regs[REG_CR0] == (CR0_PG | 0x33) && vcpu->regs[REG_DR7] == DR7_OFF);
@@ -83,10 +84,15 @@ static void by_gp(struct vcpu *v, const struct process *p)
     (void)p, fake_result = hypapp.exception(v, 13, 8);
 }
 
+static void by_overrun(struct vcpu *v, const struct process *p)
+{
+    (void)p, fake_result = hypapp.overrun(v);
+}
+
 void test_kill(void)
 {
     static void (*const ways[])(struct vcpu *, const struct process *) = {
-        by_read, by_code_write, by_null, by_jump_to_0, by_jump_to_data, by_int3, by_fpu, by_gp};
+        by_read, by_code_write, by_null, by_jump_to_0, by_jump_to_data, by_int3, by_fpu, by_gp, by_overrun};
     struct vcpu *vcpu = vcpu_of(1);
     struct process process;
     struct wish wish;
