@@ -23,7 +23,7 @@
 #define ENTRY_NX       BITS(63, 63)
 #define ADDRESS_32     BITS(31, 0)
 #define CR3_PAE        BITS(31, 5)
-#define PDPTE_RESERVED (ENTRY_NX | BITS(8, 5) | BITS(2, 1))
+#define PDPTE_RESERVED (ENTRY_NX | BITS(8, 6) | BITS(2, 1)) /* and bit 5, but QEMU sets it: accessed */
 
 /* The entry at this place of a table; 0, which is not present, where the guest has no table to read. */
 static uint64_t load_entry(const struct guest_space *space, uint64_t gpa, unsigned size)
