@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-from ci import image
+from ci import image, pause_test
 from ci.emulator import EmulatorError
 from ci.logview import Line
 from ci.machine import Machine
@@ -153,11 +153,18 @@ def main() -> int:
         print(f"{'FAIL' if why else 'ok'}  {row.where}: {why or watch.line}", flush=True)
         told = "-" if watch.ms is None else str(watch.ms)
         table.append(f"{row.where:12} {told:>14} {sum(watch.after.values()):>22}")
+    paused = bool(only.search("pause"))
+    if paused:
+        times, line, why = pause_test.run()
+        failed += bool(why)
+        print(f"{'FAIL' if why else 'ok'}  pause: {why or line}", flush=True)
+        table.append(f"{'pause':12} {times[0] if times else '-':>14} {'let go, it went on':>22}")
     print(f"{'stalled in':12} {'report, ms':>14} {'records of others after':>22} "
           f"  (deadline {DEADLINE_MS} ms)")
     print("\n".join(table))
-    print(f"{len(rows) - failed} passed, {failed} failed")
-    return 1 if failed or not rows else 0
+    count = len(rows) + paused
+    print(f"{count - failed} passed, {failed} failed")
+    return 1 if failed or not count else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
  * to see the hypervisor name the one that stands. The last CPU stalls; CPU 1 stops the machine; CPU 0 and the
  * others make the hypervisor log a line now and then. Needs three CPUs, and the boot option test=on.
  *
+ * pause: the CPU only works on; a debugger is to stop it within PAUSE_MS of READY, and to let it go later.
+ *
  * Where the CPU that stalls is awaited, this never returns: the machine stands. Elsewhere it ends with 0 when
  * the machine has been stopped and released.
  */
@@ -24,11 +26,12 @@ enum where {
     DOORBELL,
     SIPI,
     SIPI_TAKEN,
-    PAL
-}; /* core/stall.h; PAL is ours */
-static const char *const names[] = {"",       "guest",    "exit", "log",        "nmi",
-                                    "parked", "doorbell", "sipi", "sipi-taken", "pal"};
-enum { QUIESCER = 1, TALK_MS = 200, SETTLE_MS = 400, SIPI_MS = 1500, TALKS_AFTER = 15 };
+    /* as in core/stall.h */ PAL,
+    PAUSE
+};
+static const char *const names[] = {"",         "guest", "exit",       "log", "nmi",  "parked",
+                                    "doorbell", "sipi",  "sipi-taken", "pal", "pause"};
+enum { QUIESCER = 1, TALK_MS = 200, SETTLE_MS = 400, SIPI_MS = 1500, PAUSE_MS = 3000, TALKS_AFTER = 15 };
 
 static unsigned last_cpu;
 
@@ -73,6 +76,9 @@ static size_t stall(enum where where, unsigned cpu)
 static void stand(enum where where)
 {
     struct tv_pal pal;
+    if (where == PAUSE)
+        for (;;)
+            ;
     if (where == PAL) {
         if (worker_register(&pal))
             work(&pal, WORK_STALL, GUEST, NULL);
@@ -133,7 +139,9 @@ static int run(void)
         in_child(stand_on, last_cpu);
     if (pin(QUIESCER))
         return STATUS_FAIL;
-    pause_ms(by_sipi ? SIPI_MS : SETTLE_MS);
+    if (chosen == PAUSE)
+        printf("READY\n");
+    pause_ms(by_sipi ? SIPI_MS : chosen == PAUSE ? PAUSE_MS : SETTLE_MS);
     printf("STALLED %s, cpu%u stops the machine\n", names[chosen], QUIESCER);
     size_t done = tv_call(BRAID_CALL_QUIESCE, 1, 0, 0, 0);
     if (chosen == PARKED) { /* it stands from the first stop on */
@@ -151,7 +159,7 @@ int stall_program(int argc, char **argv)
         if (!strcmp(argv[1], names[i]))
             chosen = i;
     if (!chosen) {
-        fprintf(stderr, "usage: %s guest|exit|log|nmi|parked|doorbell|sipi|sipi-taken|pal\n", argv[0]);
+        fprintf(stderr, "usage: %s guest|exit|log|nmi|parked|doorbell|sipi|sipi-taken|pal|pause\n", argv[0]);
         return STATUS_USAGE;
     }
     if (tv_require())
