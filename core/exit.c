@@ -173,8 +173,9 @@ static handler *const handlers[EXIT_REASONS] = {
 
 static __attribute__((noinline)) void trace_and_handle(struct vcpu *vcpu, const struct exit *exit)
 {
-    log_trace("exit %u, code 0x%lx, rip 0x%lx", exit->reason, exit->code, vcpu->rip);
+    log_trace("exit: %s, code 0x%lx, rip 0x%lx", exit_name(exit->reason), exit->code, vcpu->rip);
     handlers[exit->reason](vcpu, exit);
+    log_trace("exit ends");
 }
 
 void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)

@@ -1,6 +1,7 @@
 """What lasts, and what points from one CPU to another, found in the records by their formats:
 
     a PAL's call      "PAL %u called" to "PAL %u returned", "PAL %u ends" or "PAL %u killed"
+    an exit           "exit: %s, code 0x%lx" to "exit ends" on the same CPU, both at trace level
     a quiesce         "quiesce %lu begins" to "quiesce %lu ends"; on others "quiesce %lu: parked", an arrow
     a quiesce waits   "quiesce %lu: waiting %lu ms for cpu%u": an arrow to that CPU
 
@@ -12,8 +13,10 @@ import re
 from typing import Iterator, NamedTuple, Union
 
 from .events import Boot, Event, Record
+from .formats import plain
 
 MAX_OPEN = 1000     # more at once are nonsense, and must not cost memory
+_EXIT = re.compile(r"exit(?:: %s| (ends)$)")
 _WORDS = re.compile(r"(PAL|quiesce) %l?[ud]:? (called|returned|ends|killed|begins|parked|waiting)\b")
 
 
@@ -54,6 +57,9 @@ class Spans:
             self._last = max(self._last, event.seconds)
         if not isinstance(event, Record) or event.seconds is None or event.cut:
             return
+        exit_words = _EXIT.match(event.format)
+        if exit_words:
+            yield from self._exit(event, exit_words[1] is not None)
         words = _WORDS.match(event.format)
         if words and event.args and isinstance(event.args[0], int):
             yield from self._step(event, words[1], event.args[0], words[2])
@@ -63,6 +69,12 @@ class Spans:
         for (what, number, lane), begin in self._open.items():
             yield self._span(begin, what, number, lane, self._last, True)
         self._open.clear()
+
+    def _exit(self, event: Record, is_end: bool) -> Iterator[Found]:
+        assert event.seconds is not None
+        yield from self._close("exit", event.lane, event.seconds, not is_end)
+        if not is_end:
+            self._open["exit", event.lane, -1] = event
 
     def _step(self, event: Record, what: str, number: int, word: str) -> Iterator[Found]:
         assert event.seconds is not None
@@ -93,4 +105,6 @@ class Spans:
     def _span(begin: Record, what: str, number: int, lane: int, end: float, is_open: bool) -> Span:
         assert begin.seconds is not None
         name = f"{what} {number}" + (" parked" if lane >= 0 else "")
+        if what == "exit":
+            name = f"exit {plain(begin.args[0]) if begin.args and isinstance(begin.args[0], bytes) else '?'}"
         return Span(begin.lane, begin.context, begin.seconds, max(end, begin.seconds), name, is_open)

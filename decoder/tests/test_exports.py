@@ -26,8 +26,8 @@ from .test_cli import capture, decode
 
 FORMATS = ["", "PAL %u called", "PAL %u returned 0x%lx", "quiesce %lu begins", "quiesce %lu: parked",
            "quiesce %lu ends", "quiesce %lu: waiting %lu ms for cpu%u, took the NMI",
-           "PAL %u killed, %u so far", "</script><!-- %s"]
-TYPES = ["", "2", "24", "4", "4", "4", "442", "22", "6"]
+           "PAL %u killed, %u so far", "</script><!-- %s", "exit: %s, code 0x%lx, rip 0x%lx", "exit ends"]
+TYPES = ["", "2", "24", "4", "4", "4", "442", "22", "6", "644", ""]
 SITES = [Site(format, "f.c", "fun", 1, 2, bytes(map(int, types))) for format, types in zip(FORMATS, TYPES)]
 CPUS = [Cpu(2, lane) for lane in range(4)]
 SECOND = 2445000 * 1000 / (1 << 13)
@@ -88,6 +88,21 @@ def test_spans_and_arrows() -> None:
         (3, "PAL 9", 2.0, 2.25, False)]
     arrows = [(a.lane, a.to_lane, round(a.at, 2), round(a.to_at, 2)) for a in found if isinstance(a, Arrow)]
     assert sorted(arrows) == [(1, 0, 1.0, 1.3), (1, 2, 1.0, 1.1), (3, 0, 1.2, 1.2)]
+
+
+def test_exits_are_spans_of_their_cpu() -> None:
+    cpus = [Cpu(2, lane) for lane in range(4)]
+    wire = encode.banner(2, 4)
+    said = ((0, 0, 9, "CPUID", 114, 5), (100, 1, 9, "IO", 123, 9), (200, 0, 10), (300, 1, 10),
+            (400, 1, 9, "NMI", 97, 9), (500, 1, 9, "IO", 123, 9))
+    for at, lane, ident, *args in said:
+        pairs = [("t" if isinstance(arg, str) else "u", arg) for arg in args]
+        wire += b"".join(cpus[lane].records(0, 1000 + at, [encode.record(ident, 1000 + at, *pairs)]))
+    reader, spans = Decoder(AnyBuild(lookup)), Spans()
+    found = [item for event in reader.feed(wire) for item in spans.take(event)] + list(spans.finish())
+    got = [(s.lane, s.name, round((s.end - s.begin) * SECOND), s.open) for s in found if isinstance(s, Span)]
+    assert got == [(0, "exit CPUID", 200, False), (1, "exit IO", 200, False), (1, "exit NMI", 100, True),
+                   (1, "exit IO", 0, True)]
 
 
 def test_trace() -> None:
