@@ -19,6 +19,15 @@ $(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
 $(BUILD)/vmlinuz-cloud: ci/kernel.sh ci/apt.sh
 	ci/kernel.sh $@ cloud-amd64
 
+# Other Debian kernels. Where they cannot be had, the machines that boot them are skipped.
+OTHER_KERNELS = $(addprefix $(BUILD)/,vmlinuz-i386 busybox-i386 vmlinuz-bullseye)
+$(BUILD)/vmlinuz-i386: ci/kernel.sh ci/apt.sh
+	-ci/kernel.sh $@ 686-pae bookworm i386
+$(BUILD)/busybox-i386: ci/busybox.sh ci/apt.sh
+	-ci/busybox.sh $@ i386
+$(BUILD)/vmlinuz-bullseye: ci/kernel.sh ci/apt.sh
+	-ci/kernel.sh $@ amd64 bullseye amd64
+
 $(BUILD)/qemu_ignne.so: ci/qemu_ignne.c
 	$(CC) -std=c17 -O2 -Wall -Wextra -Werror -Wmissing-prototypes -shared -fPIC -o $@ $<
 
@@ -57,7 +66,7 @@ test: deps ## everything: host tests, machine tests, lint; the last line is the 
 check: deps ## the quick part: host tests and lint
 	@$(PYTHON) -m ci.totals $(CHECKS) lint
 
-machine-test: images $(BUILD)/vmlinuz-cloud ## boot each machine of ci/machines.py, or those that match ONLY=REGEX
+machine-test: images $(BUILD)/vmlinuz-cloud $(OTHER_KERNELS) ## boot each machine of ci/machines.py, or those that match ONLY=REGEX
 	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(if $(ONLY),'$(ONLY)')
 
 uart-test: images ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to

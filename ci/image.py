@@ -24,7 +24,7 @@ def initramfs(machine: Machine, out: Path) -> Path:
         raise ImageError(f"EXTRA={machine.extra} is not a directory")
     extra = ["-x", str(machine.extra)] if machine.extra else []
     _run([str(ROOT / "pal/initramfs.sh"), "-p", str(BUILD / "pal"), "-o", str(out), "-c", machine.command,
-          "-l", str(machine.loops), *extra])
+          "-l", str(machine.loops), "-b", str(BUILD / machine.busybox), *extra])
     return out
 
 

@@ -1,9 +1,10 @@
 #!/bin/sh
-# usage: kernel.sh OUT FLAVOUR
-# Write to OUT the kernel of Debian's package linux-image-FLAVOUR (amd64, cloud-amd64), unmodified. The package is fetched and unpacked, not installed;
-# any user can do that. What OUT is, stands beside it in OUT.version.
+# usage: kernel.sh OUT FLAVOUR [SUITE ARCH]
+# Write to OUT the kernel of Debian's package linux-image-FLAVOUR (amd64, cloud-amd64, 686-pae), unmodified. The package is fetched and
+# unpacked, not installed; any user can do that. What OUT is, stands beside it in OUT.version. SUITE and ARCH take it from another
+# Debian, or for another architecture, with package lists of its own: the system's are neither needed nor touched.
 set -eu
-out=$1 flavour=$2
+out=$1 flavour=$2 suite=${3-} arch=${4-}
 # shellcheck source=apt.sh
 . "$(dirname "$0")/apt.sh"
 
@@ -20,7 +21,13 @@ fetch() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-if ! fetch; then
+if [ -n "$suite" ]; then
+    own_lists "$work" "$suite" "$arch"
+    if ! fetch; then
+        echo "kernel: Debian $suite's linux-image-$flavour for $arch could not be fetched; is deb.debian.org within reach?" >&2
+        exit 1
+    fi
+elif ! fetch; then
     # No list, or one that names a version that the mirror has dropped.
     if ! apt_get update || ! fetch; then
         echo "kernel: Debian's kernel could not be fetched; let root run apt-get update, then make again" >&2

@@ -40,6 +40,7 @@ class Machine:
     cpu: str = "EPYC,+svm,+npt"  # QEMU's -cpu, or Bochs's model
     emulator: str = "qemu"  # or bochs
     kernel: str = "vmlinuz"  # in build/
+    busybox: str = "/bin/busybox"  # static, for the kernel's architecture; a path, in build/ if relative
     options: str = ""  # Braid's boot options
     kernel_args: str = ""  # beside KERNEL_ARGS
     command: str = "true"  # what the guest's shell runs
@@ -62,7 +63,8 @@ class Expect:
 
 def on_bochs(machine: Machine, model: str) -> Machine:
     """The same machine, on Bochs with that CPU."""
-    return replace(machine, emulator="bochs", cpu=model, memory=256, kernel="vmlinuz-cloud",
+    kernel = "vmlinuz-cloud" if machine.kernel == Machine.kernel else machine.kernel
+    return replace(machine, emulator="bochs", cpu=model, memory=256, kernel=kernel,
                    kernel_args=f"{BOCHS_ARGS} {machine.kernel_args}".strip())
 
 

@@ -69,6 +69,20 @@ def quiesces(rounds: int) -> Row:
                        deadline=240), Expect(console=(said,)))
 
 
+FETCHED = ("vmlinuz-i386", "busybox-i386", "vmlinuz-bullseye")  # not every mirror has them
+
+
+def other_kernels() -> list[Row]:
+    """Debian's 32-bit kernel, with Debian's 32-bit busybox, and the kernel of the Debian before."""
+    i386 = Machine("guest-i386", kernel="vmlinuz-i386", busybox="busybox-i386", deadline=240,
+                   command="uname -m | grep i686 && test $(nproc) -eq 4 && /pal/32/main 1 2"
+                           " && /pal/32/faults && /pal/32/outside && /pal/32/threads")
+    bullseye = Machine("guest-bullseye", kernel="vmlinuz-bullseye", deadline=240,
+                       command="uname -r | grep ^5.10 && test $(nproc) -eq 4"
+                               " && /pal/32/main 1 2 && /pal/64/main 1 2")
+    return [Row(i386), Row(bullseye)]
+
+
 def host_test(name: str, *log: str, deadline: float = 120) -> Row:
     """The log on the machine itself, without a guest (core/hosttest.h); no frame may be lost."""
     return Row(Machine(f"log-{name}", flavour="alone", options=f"test={name}", deadline=deadline),
@@ -89,6 +103,8 @@ ROWS = [
     # each until the others have logged 1,000 records, and at last for good, in the middle of its frame.
     host_test("step", "[0-9]{4} instructions stepped through", "4 of 4 CPUs done"),
     host_test("hold", "[0-9]{4} instructions stepped through", "3 of 4 CPUs done", "cut frame", deadline=300),
+
+    *other_kernels(),
 
     # Bad input
     Row(Machine("unknown-option", cpus=1, options="nonsense=1"), Expect(log=("nonsense",))),
