@@ -5,19 +5,24 @@
     a quiesce         "quiesce %lu begins" to "quiesce %lu ends"; on others "quiesce %lu: parked", an arrow
     a quiesce waits   "quiesce %lu: waiting %lu ms for cpu%u": an arrow to that CPU
 
-No I/O; the exports draw it. Where a format has changed nothing is found, and the records still stand there.
+A backlog is sent late, so one CPU's records of a quiesce may come before another's: a round is told when
+ROUNDS newer ones are known. No I/O; the exports draw it. Where a format has changed nothing is found, and the
+records still stand there.
 """
 from __future__ import annotations
 
 import re
-from typing import Iterator, NamedTuple, Union
+from dataclasses import dataclass, field
+from typing import Iterator, NamedTuple, Optional, Union
 
 from .events import Boot, Event, Record
 from .formats import plain
 
 MAX_OPEN = 1000     # more at once are nonsense, and must not cost memory
+ROUNDS = 64
 _EXIT = re.compile(r"exit(?:: %s| (ends)$)")
-_WORDS = re.compile(r"(PAL|quiesce) %l?[ud]:? (called|returned|ends|killed|begins|parked|waiting)\b")
+_PAL = re.compile(r"PAL %l?[ud]:? (called|returned|ends|killed)\b")
+_QUIESCE = re.compile(r"quiesce %l?[ud]:? (begins|parked|waiting|ends)\b")
 
 
 class Span(NamedTuple):
@@ -42,11 +47,27 @@ class Arrow(NamedTuple):
 Found = Union[Span, Arrow]
 
 
+class Point(NamedTuple):
+    """Where something was said."""
+    at: float
+    lane: int
+    context: int
+
+
+@dataclass
+class Round:
+    """A quiesce, as far as it is known."""
+    begin: Optional[Point] = None
+    end: Optional[float] = None
+    parked: list[Point] = field(default_factory=list)
+
+
 class Spans:
     """Takes the events of a capture in their order."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, int, int], Record] = {}     # what, number, lane (-1: any) -> its begin
+        self._open: dict[tuple[str, int], tuple[Point, str]] = {}   # what, its number -> its begin and name
+        self._rounds: dict[int, Round] = {}
         self._last = 0.0
 
     def take(self, event: Event) -> Iterator[Found]:
@@ -57,54 +78,60 @@ class Spans:
             self._last = max(self._last, event.seconds)
         if not isinstance(event, Record) or event.seconds is None or event.cut:
             return
-        exit_words = _EXIT.match(event.format)
-        if exit_words:
-            yield from self._exit(event, exit_words[1] is not None)
-        words = _WORDS.match(event.format)
-        if words and event.args and isinstance(event.args[0], int):
-            yield from self._step(event, words[1], event.args[0], words[2])
+        here = Point(event.seconds, event.lane, event.context)
+        first = event.args[0] if event.args else 0
+        if words := _EXIT.match(event.format):
+            name = plain(first) if isinstance(first, bytes) else "?"
+            yield from self._step("exit", event.lane, here, f"exit {name}", words[1] is None)
+        elif isinstance(first, int) and (words := _PAL.match(event.format)):
+            yield from self._step("PAL", first, here, f"PAL {first}", words[1] == "called")
+        elif isinstance(first, int) and (words := _QUIESCE.match(event.format)):
+            yield from self._quiesce(first, here, words[1], event)
 
-    def finish(self) -> Iterator[Span]:
+    def finish(self) -> Iterator[Found]:
         """The capture, or a boot, is over."""
-        for (what, number, lane), begin in self._open.items():
-            yield self._span(begin, what, number, lane, self._last, True)
+        for begin, name in self._open.values():
+            yield _span(begin, self._last, name, True)
+        for number, one in self._rounds.items():
+            yield from self._round(number, one)
         self._open.clear()
+        self._rounds.clear()
 
-    def _exit(self, event: Record, is_end: bool) -> Iterator[Found]:
-        assert event.seconds is not None
-        yield from self._close("exit", event.lane, event.seconds, not is_end)
-        if not is_end:
-            self._open["exit", event.lane, -1] = event
-
-    def _step(self, event: Record, what: str, number: int, word: str) -> Iterator[Found]:
-        assert event.seconds is not None
-        begin = self._open.get((what, number, -1))
-        if word in ("called", "begins"):
-            yield from self._close(what, number, event.seconds, True)
-            self._open[what, number, -1] = event
+    def _step(self, what: str, number: int, here: Point, name: str, begins: bool) -> Iterator[Found]:
+        if (what, number) in self._open:
+            begin, old = self._open.pop((what, number))
+            yield _span(begin, here.at, old, begins)
+        if begins:
+            self._open[what, number] = here, name
             if len(self._open) > MAX_OPEN:
                 yield from self.finish()
-        elif word == "waiting":
+
+    def _quiesce(self, number: int, here: Point, word: str, event: Record) -> Iterator[Found]:
+        if word == "waiting":
             target = event.args[2] if len(event.args) > 2 else None
             if isinstance(target, int) and 0 <= target < 32:
-                yield Arrow(f"quiesce {number} waits", event.seconds, event.lane, event.context,
-                            event.seconds, target, 0)
-        elif word == "parked":
-            self._open[what, number, event.lane] = event
-            if begin is not None and begin.seconds is not None:
-                yield Arrow(f"quiesce {number}", begin.seconds, begin.lane, begin.context,
-                            event.seconds, event.lane, event.context)
-        else:
-            yield from self._close(what, number, event.seconds, False)
+                yield Arrow(f"quiesce {number} waits", *here, here.at, target, 0)
+            return
+        one = self._rounds.setdefault(number, Round())
+        if word == "begins":
+            one.begin = here
+        elif word == "ends":
+            one.end = here.at
+        elif len(one.parked) < MAX_OPEN:
+            one.parked.append(here)
+        if len(self._rounds) > ROUNDS:
+            oldest = next(iter(self._rounds))
+            yield from self._round(oldest, self._rounds.pop(oldest))
 
-    def _close(self, what: str, number: int, at: float, is_open: bool) -> Iterator[Span]:
-        for key in [key for key in self._open if key[:2] == (what, number)]:
-            yield self._span(self._open.pop(key), what, number, key[2], at, is_open)
+    def _round(self, number: int, one: Round) -> Iterator[Found]:
+        end = self._last if one.end is None else one.end
+        if one.begin is not None:
+            yield _span(one.begin, end, f"quiesce {number}", one.end is None)
+        for parked in one.parked:
+            yield _span(parked, end, f"quiesce {number} parked", one.end is None)
+            if one.begin is not None:
+                yield Arrow(f"quiesce {number}", *one.begin, *parked)
 
-    @staticmethod
-    def _span(begin: Record, what: str, number: int, lane: int, end: float, is_open: bool) -> Span:
-        assert begin.seconds is not None
-        name = f"{what} {number}" + (" parked" if lane >= 0 else "")
-        if what == "exit":
-            name = f"exit {plain(begin.args[0]) if begin.args and isinstance(begin.args[0], bytes) else '?'}"
-        return Span(begin.lane, begin.context, begin.seconds, max(end, begin.seconds), name, is_open)
+
+def _span(begin: Point, end: float, name: str, is_open: bool) -> Span:
+    return Span(begin.lane, begin.context, begin.at, max(end, begin.at), name, is_open)

@@ -93,8 +93,9 @@ def test_spans_and_arrows() -> None:
 def test_exits_are_spans_of_their_cpu() -> None:
     cpus = [Cpu(2, lane) for lane in range(4)]
     wire = encode.banner(2, 4)
-    said = ((0, 0, 9, "CPUID", 114, 5), (100, 1, 9, "IO", 123, 9), (200, 0, 10), (300, 1, 10),
-            (400, 1, 9, "NMI", 97, 9), (500, 1, 9, "IO", 123, 9))
+    said: tuple[Any, ...] = (
+        (0, 0, 9, "CPUID", 114, 5), (100, 1, 9, "IO", 123, 9), (200, 0, 10), (300, 1, 10),
+        (400, 1, 9, "NMI", 97, 9), (500, 1, 9, "IO", 123, 9))
     for at, lane, ident, *args in said:
         pairs = [("t" if isinstance(arg, str) else "u", arg) for arg in args]
         wire += b"".join(cpus[lane].records(0, 1000 + at, [encode.record(ident, 1000 + at, *pairs)]))
@@ -103,6 +104,19 @@ def test_exits_are_spans_of_their_cpu() -> None:
     got = [(s.lane, s.name, round((s.end - s.begin) * SECOND), s.open) for s in found if isinstance(s, Span)]
     assert got == [(0, "exit CPUID", 200, False), (1, "exit IO", 200, False), (1, "exit NMI", 100, True),
                    (1, "exit IO", 0, True)]
+
+
+def test_a_quiesce_is_told_in_any_order() -> None:
+    """A parked CPU's backlog may be on the wire before that of the CPU that stopped it."""
+    cpus = [Cpu(2, lane) for lane in range(4)]
+    wire = encode.banner(2, 4)
+    for at, lane, ident in ((100, 1, 4), (50, 0, 3), (300, 0, 5), (120, 2, 4)):
+        wire += b"".join(cpus[lane].records(0, 1000 + at, [encode.record(ident, 1000 + at, ("u", 42))]))
+    reader, spans = Decoder(AnyBuild(lookup)), Spans()
+    found = [item for event in reader.feed(wire) for item in spans.take(event)] + list(spans.finish())
+    assert sorted((s.lane, s.name, s.open) for s in found if isinstance(s, Span)) == [
+        (0, "quiesce 42", False), (1, "quiesce 42 parked", False), (2, "quiesce 42 parked", False)]
+    assert sorted((a.lane, a.to_lane) for a in found if isinstance(a, Arrow)) == [(0, 1), (0, 2)]
 
 
 def test_trace() -> None:
