@@ -1,5 +1,5 @@
 # The hypervisor: core/ and log/ and the hypapp in one ELF file, at build/braid.elf.
-include core/test/test.mk core/test/stop/stop.mk
+include core/test/test.mk core/test/stop/stop.mk core/test/cost/cost.mk
 -include core/model/model.mk
 
 core-dir  := $(BUILD)/hv

@@ -50,6 +50,7 @@ struct cpu {
     _Atomic uint32_t state;     /* enum cpu_state */
     _Atomic uint64_t request;   /* park for this quiesce round, if it is not over (quiesce.c) */
     _Atomic uint64_t parked;    /* the round it last parked for */
+    _Atomic uint32_t halts;     /* it is parked and in HLT, or may be: the end of the round is to ring */
     _Atomic uint32_t guest_nmi; /* an NMI of the guest waits to be delivered: one, as in a real CPU's latch */
     _Atomic uint32_t guest_start; /* START_INIT, START_SIPI | vector (guest/start.h) */
     _Atomic uint64_t sipi_sent;   /* TSC of the last START_SIPI */

@@ -11,6 +11,7 @@
 enum { YIELD_TRIES = 1000, PUMP_RECORDS = 16 };
 
 uint64_t quiesce_deadline_ms = 2000;
+bool quiesce_parks_spin;
 
 static _Atomic uint32_t owner;  /* CPU + 1; 0: free */
 static _Atomic uint32_t losers; /* bit n: CPU n lost the race for the machine, and will try again */
@@ -72,12 +73,13 @@ void quiesce_park(struct cpu *cpu)
     uint32_t reported = atomic_load(&reports);
     cpu_set_phase(cpu, PHASE_PARKED);
     log_debug("quiesce %lu: parked", round);
-    atomic_store(&cpu->parked, round); /* E: sequentially consistent with the load below, against F; pairs
-                                          with the acquire in stopped() */
+    atomic_store(&cpu->parked, round); /* pairs with the acquire in stopped() */
     stall_at(cpu, STALL_PARKED);
     if (atomic_load(&losers) >> cpu->index & 1)
         ring_others(cpu, round, false);
-    bool awake = last_to_park(cpu, round);
+    bool awake = last_to_park(cpu, round) || quiesce_parks_spin;
+    if (!awake)
+        atomic_store(&cpu->halts, 1); /* E: sequentially consistent with the load below, against F */
     for (;;) {
         uint32_t seen = atomic_load(&cpu->nmi_seen); /* before the look: a doorbell from here on changes it */
         if (atomic_load(&released) >= round)
@@ -97,6 +99,7 @@ void quiesce_park(struct cpu *cpu)
         else
             cpu_relax();
     }
+    atomic_store_explicit(&cpu->halts, 0, memory_order_relaxed);
 }
 
 /* The deadline has passed: names who keeps the machine from standing still, and has the others say where they
@@ -120,8 +123,10 @@ static bool others_turn(struct cpu *self)
 {
     uint32_t claim = atomic_load(&next);
     struct yield *mine = &yields[self->index];
-    if (claim == 0 || claim == self->index + 1)
+    if (claim == 0 || claim == self->index + 1) {
+        mine->to = 0; /* what was waited for is over: the tries of another claim start anew */
         return false;
+    }
     if (mine->to != claim)
         *mine = (struct yield){.to = claim};
     if (mine->tries++ < YIELD_TRIES)
@@ -202,12 +207,12 @@ void quiesce_end(struct vcpu *vcpu)
     struct cpu *self = vcpu->cpu;
     uint64_t round = atomic_load(&released) + 1;
     log_debug("quiesce %lu ends", round);
-    atomic_store(&released, round); /* step 7; F: then parked is read, against E: a CPU that parks late sees
+    atomic_store(&released, round); /* step 7; F: then halts is read, against E: a CPU that halts late sees
                                        the release, or is rung */
     atomic_store(&next, next_loser(self));
     atomic_store(&owner, 0);
     for (unsigned i = 0; i < cpu_count; i++)
-        if (&cpus[i] != self && atomic_load(&cpus[i].parked) == round)
-            doorbell_ring(&cpus[i]); /* it may have halted */
+        if (&cpus[i] != self && atomic_load(&cpus[i].halts))
+            doorbell_ring(&cpus[i]);
     cpu_set_phase(self, PHASE_EXIT);
 }

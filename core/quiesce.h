@@ -10,7 +10,7 @@
  *     2  r = released + 1; request[c] = r for all other c
  *     3  fence; doorbell to each c
  *     4  waits for each c: parked == r, or c waits for SIPI
- *     7  released = r; owner = 0; doorbell to each c
+ *     7  released = r; owner = 0; doorbell to each c that halts
  *
  *   Every other CPU, at its boundary, NMIs held
  *     5  request > released? No: enters the guest
@@ -49,5 +49,6 @@ void quiesce_begin_insisting(struct vcpu *vcpu);
 uint64_t quiesce_rounds(void);
 
 extern uint64_t quiesce_deadline_ms; /* boot option deadline= */
+extern bool quiesce_parks_spin;      /* for measurements (selftest.h): who parks does not halt */
 
 #endif

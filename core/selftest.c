@@ -9,20 +9,27 @@
 #include "core/x86/clock.h"
 #include "core/x86/trap.h"
 
-enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER = 0x42520002, CALL_BREAK = 0x42520010, CALL_STALL };
-enum { MAX_QUIESCES = 1000, HOLD_MS = 5000 };
+enum call { CALL_QUIESCE = 0x42520001, CALL_COUNTER, CALL_PARK, CALL_BREAK = 0x42520010, CALL_STALL };
+enum { MAX_QUIESCES = 1000, HOLD_MS = 5000, MAX_HOLD = 1000000 /* ticks */ };
 
 bool selftest_on;
 
 bool selftest_is_ours(uint32_t number)
 {
-    return number == CALL_QUIESCE || number == CALL_COUNTER || number == CALL_BREAK || number == CALL_STALL;
+    return (number >= CALL_QUIESCE && number <= CALL_PARK) || number == CALL_BREAK || number == CALL_STALL;
 }
 
-static uint64_t quiesce_often(struct vcpu *vcpu, uint32_t count)
+static void hold(uint64_t ticks)
+{
+    for (uint64_t start = rdtsc(); ticks && rdtsc() - start < ticks;)
+        cpu_relax();
+}
+
+static uint64_t quiesce_often(struct vcpu *vcpu, uint32_t count, uint32_t ticks)
 {
     uint32_t done = 0;
     while (done < count && done < MAX_QUIESCES && !quiesce_begin(vcpu)) {
+        hold(ticks < MAX_HOLD ? ticks : MAX_HOLD);
         quiesce_end(vcpu);
         done++;
     }
@@ -130,7 +137,7 @@ enum hypapp_result selftest_hypercall(struct vcpu *vcpu)
     uint32_t argument = (uint32_t)vcpu->gpr[REG_RCX];
     switch ((uint32_t)vcpu->gpr[REG_RAX]) {
     case CALL_QUIESCE: {
-        uint64_t done = quiesce_often(vcpu, argument);
+        uint64_t done = quiesce_often(vcpu, argument, (uint32_t)vcpu->gpr[REG_RDX]);
         if (!done && argument)
             return HYPAPP_RETRY;
         vcpu->gpr[REG_RAX] = done;
@@ -138,6 +145,10 @@ enum hypapp_result selftest_hypercall(struct vcpu *vcpu)
     }
     case CALL_COUNTER:
         vcpu->gpr[REG_RAX] = counter(argument);
+        return HYPAPP_DONE;
+    case CALL_PARK:
+        quiesce_parks_spin = argument;
+        vcpu->gpr[REG_RAX] = 0;
         return HYPAPP_DONE;
     case CALL_BREAK:
         break_something(vcpu, argument);

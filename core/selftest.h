@@ -2,9 +2,11 @@
  * Hypercalls for Braid's own tests, off unless the boot option test=on is given. Numbers 0x4252xxxx ("BR"),
  * outside TrustVisor's range.
  *
- *   1   quiesce: stops and releases the machine ECX times, at most 1000; RAX = how often it did
+ *   1   quiesce: stops and releases the machine ECX times, at most 1000, and holds it EDX ticks (at most a
+ *       million); RAX = how often it did
  *   2   counter ECX: 0 quiesces, 1 exits, 2 guest NMIs sent through the ICR, 3 injected, 4 from unknown
  *       sources, 5 log frames, 6 log records, 7 pages free
+ *   3   ECX = 1: who parks for a stop spins from now on; 0: halts, as it should
  *   16  breaks the hypervisor: ECX = enum way
  *   17  stops a CPU for good: ECX = where (enum stall), EDX = CPU; where it is only armed, RAX = 0
  */

@@ -33,16 +33,17 @@ PROPERTIES = {
 
 # Names that the model shares with the C, and where they are found there.
 NAMES = {
-    "quiesce.c": "owner next losers next_loser released quiesce_wanted quiesce_park others_turn "
-                 "quiesce_begin quiesce_begin_insisting quiesce_end",
+    "quiesce.c": "owner next losers next_loser released quiesce_wanted quiesce_park ring_others last_to_park "
+                 "others_turn quiesce_begin quiesce_begin_insisting quiesce_end",
     "doorbell.c": "doorbell_ring doorbell_ring_again doorbell_taken send_nmi rung guest_nmi nmi_seen",
-    "cpu.h": "request parked state CPU_RUNNING CPU_WAIT_SIPI cpu_wait",
+    "cpu.h": "request parked halts state CPU_RUNNING CPU_WAIT_SIPI cpu_wait",
     "vcpu.c": "boundary close open enter start_take_init start_wait_sipi",
     "guest/start.c": "start_init start_sipi start_take_init start_wait_sipi",
     "svm/event.c": "prepare_nmi guest_nmi",
     "svm/svm.c": "view_generation seen_generation",
     "vmx/event.c": "prepare_nmi guest_nmi vmx_take_back",
-    "vmx/vmx.c": "nmis_at_close view_generation seen_generation VMX_NMI_FIRST",
+    "vmx/vmx.c": "nmis_at_close view_generation seen_generation",
+    "vmx/vmx.h": "vmx_look VMX_NMI_FIRST",
     "vmx/enter.asm": "vmx_look",
 }
 

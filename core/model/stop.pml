@@ -27,7 +27,7 @@ byte flight[CPUS]; /* NMIs sent that have not reached the latch */
 /* struct cpu: the mail box and the doorbell. */
 mtype:state state[CPUS] = CPU_RUNNING;
 byte request[CPUS], parked[CPUS];
-bit guest_nmi[CPUS], guest_init[CPUS], guest_sipi[CPUS], rung[CPUS];
+bit halts[CPUS], guest_nmi[CPUS], guest_init[CPUS], guest_sipi[CPUS], rung[CPUS];
 bit nmi_seen[CPUS]; /* 1: the counter has changed since its own CPU last read it */
 
 /* quiesce.c and view.c */
@@ -85,17 +85,6 @@ inline cpu_wait() { /* HLT until an NMI, unless nmi_seen has changed already */
 
 /* ---- quiesce.c ---- */
 
-inline quiesce_park() { /* 6 */
-    round = request[self];
-    parked[self] = round; /* E */
-    do
-    :: nmi_seen[self] = 0; /* seen = nmi_seen */
-       if
-       :: d_step { RELEASED -> round = 0 }; break
-       :: !RELEASED -> cpu_wait()
-       fi
-    od
-}
 
 /* others_turn drops a claim after YIELD_TRIES tries: here, when its CPU does not try again. An attempt that
  * would change nothing is not made. */
@@ -109,6 +98,41 @@ inline quiesce_park() { /* 6 */
 #define FIRST        (self == 0)
 #define NEXT         i + 1 + (i + 1 == self)
 #define LAST         i >= CPUS -> i = FIRST
+
+/* A loser rings for the owner, which may have died. */
+inline ring_others() {
+    t = owner;
+    do
+    :: d_step { i < CPUS && (t == i + 1 || state[i] != CPU_RUNNING) -> i = NEXT }
+    :: i < CPUS && t != i + 1 && state[i] == CPU_RUNNING ->
+       if
+       :: d_step { parked[i] == round -> i = NEXT }
+       :: parked[i] != round -> doorbell_ring(i); i = NEXT
+       fi
+    :: d_step { LAST; t = 0 }; break
+    od
+}
+
+inline quiesce_park() { /* 6 */
+    round = request[self];
+    parked[self] = round;
+    if
+    :: losers & CLAIM -> ring_others()
+    :: !(losers & CLAIM)
+    fi;
+    if
+    :: d_step { RELEASED -> round = 0 } /* last_to_park: stays awake. Here any may, and none has to */
+    :: halts[self] = 1; /* E */
+       do
+       :: nmi_seen[self] = 0; /* seen = nmi_seen */
+          if
+          :: d_step { RELEASED -> round = 0 }; break
+          :: !RELEASED -> cpu_wait()
+          fi
+       od;
+       halts[self] = 0
+    fi
+}
 
 inline publish() { /* 2 */
     do

@@ -91,12 +91,12 @@ bit log_lock, stands[CPUS];
 #define PUBLISH_RING publish(); ring_the_unstopped()
 #endif
 
-#ifdef END_READS_EARLY /* quiesce_end reads who is parked before it releases */
-#define NOTE_PARKED  note(parked[i] == round);
+#ifdef END_READS_EARLY /* quiesce_end reads who halts before it releases */
+#define NOTE_PARKED  note(halts[i]);
 #define TO_RING      (noted & (1 << i))
 #else
 #define NOTE_PARKED
-#define TO_RING      (parked[i] == round)
+#define TO_RING      halts[i]
 #endif
 
 #ifdef TWO_WORDS /* guest_init and guest_sipi are two words: a waiting CPU can take a SIPI without its INIT */

@@ -48,7 +48,8 @@ mutant SIPI_EARLY sipi-waits exclusion quiesce.c 's/^static _Atomic uint64_t rel
 # shellcheck disable=SC2016 # sed's $
 mutant no-release-ring three hang quiesce.c '/step 7/,$s/ doorbell_ring(&cpus\[i\]);/ (void)0;/'
 mutant NO_NEXT turns turn quiesce.c 's/next_loser(self));/0 \& next_loser(self));/'
-mutant COUNTING button nmi doorbell.c 's/if (atomic_exchange(&target->rung, 1) == 0)/atomic_fetch_add(\&target->rung, 1);/
+mutant claims-wear-out turns turn quiesce.c 's/^        mine->to = 0;.*//'
+mutant COUNTING three-nmi nmi doorbell.c 's/if (atomic_exchange(&target->rung, 1) == 0)/atomic_fetch_add(\&target->rung, 1);/
     s/atomic_exchange(&cpu->rung, 0) == 0/(atomic_load(\&cpu->rung) ? atomic_fetch_sub(\&cpu->rung, 1) : 0) == 0/'
 mutant GLOBAL_FLAG two-initiators nmi doorbell.c 's,^#include "core/doorbell.h",&\n#include "core/quiesce.h",
     s/atomic_exchange(&cpu->rung, 0) == 0/(atomic_exchange(\&cpu->rung, 0), !quiesce_wanted(cpu))/'
