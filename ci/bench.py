@@ -2,7 +2,8 @@
 
 Kernel entry to /init by the host's clock, the same kernel, initramfs and arguments; pairs taken in turn, so
 that the host's slow minutes fall on both. The figure is the median of their ratios. Then the same on Bochs,
-in emulated ticks (ci/bench_bochs.py). Result: build/bench.json, with the log's figures (log/bench/) in it.
+in emulated ticks (ci/bench_bochs.py), and what exits, hypercalls and PALs cost (ci/bench_exits.py). Result:
+build/bench.json, with the log's figures (log/bench/) in it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import json
 import statistics
 import sys
 
-from ci import bench_bochs, image
+from ci import bench_bochs, bench_exits, image
 from ci.bench_bochs import BochsBenchError
+from ci.bench_exits import ExitsBenchError
 from ci.emulator import EmulatorError
 from ci.machine import Expect, Machine
 from ci.session import Session
@@ -55,8 +57,8 @@ def main() -> int:
             figures.append({"cpus": cpus, "ratio": round(ratio(pairs), 3),
                             "pairs": [[round(bare, 2), round(braid, 2)] for bare, braid in pairs]})
             print(f"{cpus} CPUs: Braid over bare {figures[-1]['ratio']}")
-        bochs = bench_bochs.figures()
-    except (BenchError, BochsBenchError, image.ImageError, EmulatorError) as error:
+        bochs = {**bench_bochs.figures(), **bench_exits.figures()}
+    except (BenchError, BochsBenchError, ExitsBenchError, image.ImageError, EmulatorError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     found = {}

@@ -20,7 +20,7 @@ $(core-dir)/offsets.inc: core/offsets.c core/cpu.h core/vcpu.h
 	$(CC) $(HV_CFLAGS) -S -o $(core-dir)/offsets.s $<
 	sed -n 's/^->\([A-Z_]*\) \(.*\)/\1 equ \2/p' $(core-dir)/offsets.s >$@
 
-$(core-dir)/%.asm.o: %.asm core/x86/registers.inc $(core-dir)/offsets.inc
+$(core-dir)/%.asm.o: %.asm core/x86/registers.inc core/boot/long_mode.inc $(core-dir)/offsets.inc
 	@mkdir -p $(@D)
 	nasm -Werror -f elf64 -I $(core-dir)/ -o $@ $<
 

@@ -24,6 +24,8 @@ void options_report(void);
 /* One line on the serial port that names the mend, and the end: nothing has run yet. Boot CPU. */
 _Noreturn void boot_fail(const char *why);
 
+extern uint64_t boot_tsc; /* when the boot loader let us go (boot/entry.asm) */
+
 /* Starts all CPUs but this one; each ends up waiting for the guest's SIPI. A line is logged for one that does
  * not come; the guest cannot start it either. */
 void ap_start_all(const struct acpi_info *acpi);

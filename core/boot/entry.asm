@@ -2,18 +2,17 @@
 ; The tables built here map the first 4 GiB one to one, all rights; boot_main replaces them at once (x86/paging.c). The other CPUs use them
 ; on their way up (boot/trampoline.asm), and nobody after that.
 
+%include "core/boot/long_mode.inc"
+
 MULTIBOOT_MAGIC equ 0x1BADB002
 MULTIBOOT_FLAGS equ 0x3                 ; modules on page boundaries; a memory map
-CR4_PAE_MCE equ (1 << 5) | (1 << 6)         ; MCE: a machine check is reported, not a silent shutdown
-EFER            equ 0xC0000080
-EFER_LME_NXE    equ (1 << 8) | (1 << 11)
 PTE_P_W         equ 3
 PDE_P_W_PS      equ 0x83
 COM1            equ 0x3F8
 LSR_THRE        equ 0x20
 
 extern boot_main
-global boot_pml4, boot_gdt_pointer, boot_stack_top
+global boot_pml4, boot_tsc, boot_gdt_pointer, boot_stack_top
 
 section .multiboot
 align 4
@@ -27,6 +26,9 @@ _start:
         mov esp, boot_stack_top
         mov esi, eax                    ; the loader's magic
         mov edi, ebx                    ; struct multiboot_info
+        rdtsc
+        mov [boot_tsc], eax
+        mov [boot_tsc + 4], edx
         mov eax, 0x80000000
         cpuid
         cmp eax, 0x80000001
@@ -52,18 +54,7 @@ _start:
         add ebx, 8
         loop .pd
 
-        mov eax, cr4
-        or eax, CR4_PAE_MCE
-        mov cr4, eax
-        mov eax, boot_pml4
-        mov cr3, eax
-        mov ecx, EFER
-        rdmsr
-        or eax, EFER_LME_NXE
-        wrmsr
-        mov eax, cr0
-        or eax, 0x80010001              ; PG, WP, PE
-        mov cr0, eax
+        LONG_MODE_ON
         lgdt [boot_gdt_pointer]
         jmp 0x08:long_mode
 
@@ -86,13 +77,7 @@ no_long_mode:
 
 bits 64
 long_mode:
-        mov eax, 0x10
-        mov ds, eax
-        mov es, eax
-        mov ss, eax
-        xor eax, eax
-        mov fs, eax
-        mov gs, eax
+        DATA_SEGMENTS
         mov esp, esp                    ; upper halves
         mov edi, edi
         mov esi, esi
@@ -118,3 +103,4 @@ boot_pdpt: resb 4096
 boot_pd:   resb 4 * 4096
 boot_stack: resb 16384
 boot_stack_top:
+boot_tsc:  resq 1                       ; at _start

@@ -234,6 +234,7 @@ static _Noreturn void boot_on_stack(void)
     load_guest();
     log_info("%s, %u CPUs, %s; %u KiB of memory and %u KiB of rings taken", backend->name, cpu_count,
              hypapp.name, memory_used_kib(), (unsigned)((ring_end - RING_BASE) / 1024));
+    log_info("%lu ticks from the boot loader to the guest", rdtsc() - boot_tsc);
     vcpu_loop(&cpus[0].vcpu);
 }
 

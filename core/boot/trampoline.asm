@@ -1,9 +1,7 @@
 ; An application processor's way up: copied to one page below 1 MiB, entered in real mode at page:0 by SIPI (SDM vol. 3, 8.4.4).
 ; boot/ap.c fills trampoline_cpu and trampoline_stack for one CPU at a time, and waits for it with a deadline.
 
-CR4_PAE_MCE equ (1 << 5) | (1 << 6)         ; MCE: a machine check is reported, not a silent shutdown
-EFER         equ 0xC0000080
-EFER_LME_NXE equ (1 << 8) | (1 << 11)
+%include "core/boot/long_mode.inc"
 
 extern boot_pml4, ap_main
 global trampoline_start, trampoline_end, trampoline_cpu, trampoline_stack
@@ -17,19 +15,7 @@ trampoline_start:
         mov ax, cs
         mov ds, ax
         o32 lgdt [cs:gdt_pointer - trampoline_start] ; all 32 bits of the base
-        mov eax, cr4
-        or eax, CR4_PAE_MCE
-        mov cr4, eax
-        mov eax, boot_pml4
-        mov cr3, eax
-        mov ecx, EFER
-        rdmsr
-        or eax, EFER_LME_NXE
-        wrmsr
-        mov eax, cr0
-        and eax, ~0x60000000            ; caches on: CD, NW are set after INIT
-        or eax, 0x80010001              ; PG, WP, PE in one step (APM vol. 2, 14.6.1 allows it)
-        mov cr0, eax
+        LONG_MODE_ON
         jmp dword 0x08:long_entry
 
 align 8
@@ -44,13 +30,7 @@ trampoline_end:
 section .text
 bits 64
 long_entry:
-        mov eax, 0x10
-        mov ds, eax
-        mov es, eax
-        mov ss, eax
-        xor eax, eax
-        mov fs, eax
-        mov gs, eax
+        DATA_SEGMENTS
         xor ebp, ebp
         mov rsp, [trampoline_stack]
         mov rdi, [trampoline_cpu]
