@@ -1,7 +1,8 @@
 """The command `trace`: Chrome's JSON trace, which Perfetto (ui.perfetto.dev) and chrome://tracing open.
 
-A process for each boot, a track for each CPU and context; records, losses and damage are instants, what lasts
-is a slice, a quiesce has arrows (spans.py). Written as it comes, in constant memory.
+A process for each boot, a track for each CPU and context, and one for its PAL calls, which begin within one
+exit and end within another; records, losses and damage are instants, what lasts is a slice, a quiesce has
+arrows (spans.py). Written as it comes, in constant memory.
 """
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ from .spans import Found, Span, Spans
 ABOUT = """Writes a Chrome JSON trace, which ui.perfetto.dev and chrome://tracing open: a track for each CPU
 and context."""
 FOREIGN = 0     # track
+NAMES = ("", *CONTEXTS[1:], "PAL calls")    # of a CPU's tracks
+PALS = len(CONTEXTS)
 SHORT = 1.0     # microseconds: of the slices that an arrow joins
 
 
@@ -70,7 +73,7 @@ class TraceOutput:
 
     def _draw(self, found: Found) -> None:
         if isinstance(found, Span):
-            track = self._track(found.lane, found.context)
+            track = self._track(found.lane, PALS if found.name.startswith("PAL ") else found.context)
             self._emit({"ph": "X", "tid": track, "ts": _micro(found.begin), "cat": "span", "name": found.name,
                         "dur": round((found.end - found.begin) * 1e6, 3), "args": {"open": found.open}})
             return
@@ -89,10 +92,10 @@ class TraceOutput:
 
     def _track(self, lane: int, context: int) -> int:
         """Its number; names it when it is new."""
-        number = FOREIGN if lane < 0 else lane * len(CONTEXTS) + context + 1
+        number = FOREIGN if lane < 0 else lane * (PALS + 1) + context + 1
         if (self._boot, number) not in self._tracks:
             self._tracks.add((self._boot, number))
-            name = "foreign" if lane < 0 else f"cpu{lane}" + (f" {CONTEXTS[context]}" if context else "")
+            name = "foreign" if lane < 0 else f"cpu{lane} {NAMES[context]}".rstrip()
             self._emit({"ph": "M", "tid": number, "name": "thread_name", "args": {"name": name}})
             self._emit({"ph": "M", "tid": number, "name": "thread_sort_index",
                         "args": {"sort_index": number}})

@@ -19,7 +19,7 @@ from decoder.lnav import FORMAT, SAMPLES
 from decoder.spans import Arrow, Span, Spans
 from decoder.trace import TraceOutput
 
-from . import encode
+from . import chrome, encode
 from .encode import Cpu
 from .stream import AnyBuild, Stream
 from .test_cli import capture, decode
@@ -120,9 +120,12 @@ def test_a_quiesce_is_told_in_any_order() -> None:
 
 
 def test_trace() -> None:
-    items = json.loads(export(TraceOutput, b"SeaBIOS\r\n" + story()))["traceEvents"]
+    trace = json.loads(export(TraceOutput, b"SeaBIOS\r\n" + story()))
+    assert not list(chrome.faults(trace))
+    items = trace["traceEvents"]
     names = {i["args"]["name"]: i["tid"] for i in items if i["name"] == "thread_name"}
-    assert set(names) == {"foreign", "cpu0", "cpu1", "cpu2", "cpu3"}
+    pals = {f"cpu{lane} PAL calls" for lane in (0, 1, 3)}
+    assert set(names) == {"foreign", "cpu0", "cpu1", "cpu2", "cpu3"} | pals
     instants = [i for i in items if i["ph"] == "i" and i["pid"] == 1]
     assert len(instants) == 12 and all(i["s"] == "t" for i in instants)
     called = next(i for i in instants if i["name"] == "PAL 9 called")
@@ -136,10 +139,21 @@ def test_trace() -> None:
         assert [i for i in items if i["ph"] == "X" and i["tid"] == end["tid"] and i["ts"] == end["ts"]]
 
 
+def test_the_rules_see_faults() -> None:
+    trace = json.loads(export(TraceOutput, story()))
+    ends = [i for i in trace["traceEvents"] if i["ph"] == "f"]
+    ends[0]["id"], ends[1]["tid"] = 99, 77
+    trace["traceEvents"].append({"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": 1.0, "dur": -1.0})
+    trace["traceEvents"].append({"ph": "i", "name": "a", "pid": 1})
+    both = {"ph": "X", "name": "b", "pid": 9, "tid": 1, "dur": 9.0}
+    trace["traceEvents"] += [{**both, "ts": 1.0}, {**both, "ts": 5.0}]
+    assert len(list(chrome.faults(trace))) == 6
+
+
 def test_losses_stand_on_the_track_of_their_cpu() -> None:
     items = json.loads(export(TraceOutput, capture()))["traceEvents"]
     loss = [i for i in items if i.get("cat") == "loss"]
-    assert [(i["tid"], i["args"]["count"]) for i in loss] == [(9, 1)]
+    assert [(i["tid"], i["args"]["count"]) for i in loss] == [(11, 1)]
 
 
 def page_data(page: str) -> Any:
