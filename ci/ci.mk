@@ -61,7 +61,7 @@ run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra,
 		$(if $(EXTRA),--extra '$(EXTRA)') -- "$$BRAID_CMD"
 
 test: deps ## everything: host tests, machine tests, lint; the last line is the count
-	@$(PYTHON) -m ci.totals $(CHECKS:model-quick=model) machine-test reset-quick hang-test uart-test differential-test lint
+	@$(PYTHON) -m ci.totals $(CHECKS:model-quick=model) machine-test reset-quick hang-test gdb-test uart-test differential-test lint
 
 check: deps ## the quick part: host tests and lint
 	@$(PYTHON) -m ci.totals $(CHECKS) lint

@@ -21,12 +21,24 @@ from decoder import Record
 
 SCRIPT = Path(__file__).parent.parent / "decoder/gdb_braid.py"
 GDB_SECONDS = 60
+KERNEL = 0xFFFFFFFF81000000  # where Linux has its code with nokaslr, in each of its processes
+HIDDEN = 0x7800000  # the hypervisor's memory, which no nested table maps (core/memory.h)
+# What the commands must say. The kernel's code is at 16 MiB, in pages of 2 MiB, and executable.
+TABLES = (
+    r"^cpu1: SVM, phase [a-z]+; last exit: .+\(0x[0-9a-f]+\)$", r"^  rax +0x[0-9a-f]{16}  rcx ",
+    r"^  efer 0x[0-9a-f]*d01  cr4 0x", r"^guest tables \(long\) at 0x[0-9a-f]+, address 0xffffffff81000000$",
+    r"^  PD   at 0x[0-9a-f]+: 0x[0-9a-f]{16} r[w-]x supervisor$",
+    r"^  -> guest-physical 0x1000000, page of 2048 KiB$",
+    r"^  -> memory at 0x1000000, page of (4|2048|1048576) KiB$", r"^  -> memory at 0x100000, page of ",
+    r"nested tables at 0x[0-9a-f]+, guest-physical 0x7800000$(\n  P.*)+not present$\n  -> no page$",
+    r"^usage: braid-nested GPA \[CPU\]$")
 
 
 def gdb(socket: Path) -> str:
     """What gdb says. Raises Failure."""
     commands = (f"file {elf().resolve()}", f"target remote {socket}", f"source {SCRIPT}", "braid-log",
-                "braid-cpus", "detach")
+                "braid-cpus", "braid-vcpu 1", f"braid-walk {KERNEL:#x} 1", "braid-nested 0x100000",
+                f"braid-nested {HIDDEN:#x} 2", "braid-nested", "detach")
     line = ["gdb", "-q", "-nx", "-batch"] + [word for command in commands for word in ("-ex", command)]
     try:
         ended = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
@@ -76,6 +88,9 @@ def judge(said: str, wire: Wire, cpus: int) -> str:
         if not re.search(rf"^cpu{cpu}: apic \d+, running, phase [a-z]+ since", said, re.MULTILINE):
             raise Failure(f"gdb does not know cpu{cpu}'s phase")
         total += len(lines)
+    for pattern in TABLES:
+        if not re.search(pattern, said, re.MULTILINE):
+            raise Failure(f"gdb does not say /{pattern}/; its last words: {said[-1500:]}")
     if not re.search(r"^quiesce", said, re.MULTILINE):
         raise Failure("gdb does not know the quiesce")
     return f"{total} records and {cpus} CPUs in gdb"

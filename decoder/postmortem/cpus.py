@@ -103,7 +103,7 @@ def machine(memory: Memory, path: str, build: bytes, khz: int, saved: Sequence[R
         where = fields[name]
         return reader.at(base + index * size + where.offset, where.size)
 
-    vendor = _vendor(reader, debug)
+    vendor = vendor_of(reader, debug)
     for index in range(min(reader.word("cpu_count"), MAX_CPUS)):
         since = get(index, "phase_since")
         cpu = CpuState(index, ticks=since, seconds=seconds(since, khz), apic_id=get(index, "apic_id"))
@@ -125,7 +125,7 @@ def machine(memory: Memory, path: str, build: bytes, khz: int, saved: Sequence[R
     return out
 
 
-def _vendor(reader: Reader, debug: Debug) -> str:
+def vendor_of(reader: Reader, debug: Debug) -> str:
     """SVM or VMX, by the backend that was chosen; empty if there was none yet."""
     if "backend" not in debug.symbols:
         return ""

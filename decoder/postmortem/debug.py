@@ -13,7 +13,9 @@ from elftools.elf.elffile import ELFFile
 from ..elf import ElfError
 
 UNIT = "core/quiesce.c"     # a unit that knows struct cpu, its enums and the quiesce's words
+VIEWS = "core/view.c"       # and one that knows struct view; without it, no nested walks
 BOUNDS = ("image_start", "text_end")    # of the hypervisor's code
+MAX_ARRAY = 64              # longer ones are not taken apart
 WRAPPERS = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_atomic_type")
 
 
@@ -55,12 +57,14 @@ class Debug:
             if symbol.name not in BOUNDS and kind in ("STT_FUNC", "STT_NOTYPE"):
                 code.append((int(symbol["st_value"]), kind == "STT_FUNC"))
         self._code = sorted(code)
+        found = 0
         for unit in elf.get_dwarf_info().iter_CUs():
             top = unit.get_top_DIE()
-            if top.get_full_path().endswith(UNIT):
+            if top.get_full_path().endswith((UNIT, VIEWS)):
                 self._unit(top)
-                return
-        raise ElfError(f"{path} has no debug information of {UNIT}: no CPU states are shown")
+                found += top.get_full_path().endswith(UNIT)
+        if not found:
+            raise ElfError(f"{path} has no debug information of {UNIT}: no CPU states are shown")
 
     def _unit(self, top: Any) -> None:
         for die in top.iter_children():
@@ -116,4 +120,11 @@ def _fields(struct: Any, base: int = 0, prefix: str = "") -> dict[str, Field]:
             found[name] = Field(offset, _number(kind, "DW_AT_byte_size"))
         elif kind.tag == "DW_TAG_pointer_type":
             found[name] = Field(offset, 8)
+        elif kind.tag == "DW_TAG_array_type":
+            size = _resolve(kind).attributes.get("DW_AT_byte_size")
+            bounds = [one.attributes.get("DW_AT_upper_bound") for one in kind.iter_children()]
+            last = bounds[0].value if len(bounds) == 1 and bounds[0] is not None else MAX_ARRAY
+            if size is not None and last < MAX_ARRAY:
+                for i in range(last + 1):
+                    found[f"{name}[{i}]"] = Field(offset + i * size.value, size.value)
     return found
