@@ -6,8 +6,8 @@ instruction to behind it; and from there until all other CPUs have run guest cod
 
 - Bochs has every CPU execute an instruction a tick, side by side, so a tick is an instruction of whoever
   waits, as on a machine with a core a CPU. On QEMU with fewer cores one measures the host's scheduler.
-- It repeats to the tick but for the first stop, which finds CPUs that still send their log (`most`): a
-  change of the code shows, however small.
+- It repeats almost to the tick (`most`, beside the median): a change of the code shows, however small. Only a
+  first stop that finds CPUs sending their log takes longer.
 - What no emulator knows is left out: the time of an exit (about a thousand cycles), of an NMI on its way,
   of a cache line's. So exits a stop stand beside it.
 
