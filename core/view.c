@@ -86,7 +86,7 @@ int view_protect(struct view *view, uint64_t gpa, unsigned prot)
     return set(view, gpa, 1, prot);
 }
 
-unsigned view_prot(const struct view *view, uint64_t gpa)
+static inline unsigned prot_of(const struct view *view, uint64_t gpa)
 {
     uint64_t table = view->root;
     if (gpa >= MAPPED_GIBS * GIB)
@@ -100,6 +100,11 @@ unsigned view_prot(const struct view *view, uint64_t gpa)
             return backend->nested_prot(value);
         table = value & ENTRY_ADDR;
     }
+}
+
+unsigned view_prot(const struct view *view, uint64_t gpa)
+{
+    return prot_of(view, gpa);
 }
 
 struct view *view_create(void)
@@ -165,8 +170,9 @@ struct view *vcpu_view(struct vcpu *vcpu)
 void *view_memory(const struct view *view, uint64_t gpa, unsigned access)
 {
     uint64_t page = gpa & PAGE_MASK;
-    bool memory = memmap_is_ram(page, PAGE_SIZE) || memmap_is_hidden(page);
-    return memory && (view_prot(view, page) & access) == access ? (void *)page : NULL;
+    if ((prot_of(view, page) & access) != access)
+        return NULL;
+    return memmap_is_ram(page, PAGE_SIZE) || memmap_is_hidden(page) ? (void *)page : NULL;
 }
 
 void *guest_ram(uint64_t gpa)
