@@ -184,7 +184,7 @@ def test_page_in_a_browser(tmp_path: Path) -> None:
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,700",
              f"--user-data-dir={tmp_path / 'profile'}"]
     run = {"capture_output": True, "text": True, "timeout": 40, "env": {**os.environ, "HOME": str(tmp_path)}}
-    frames = []
+    frames: list[float] = []
     while len(frames) < 3 and not any(frame < 100.0 for frame in frames):
         done = subprocess.run([browser, *flags, f"--screenshot={picture}", "--dump-dom", path.as_uri()],
                               **run)    # type: ignore[call-overload]
