@@ -9,13 +9,13 @@ table of the times, and `N passed, N failed`.
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
 from ci import image, pause_test
+from ci.autopsy import HYPERVISOR, postmortem
 from ci.emulator import EmulatorError
 from ci.logview import Line
 from ci.machine import Machine
@@ -25,7 +25,6 @@ DEADLINE_MS = 1000  # the shortest that Braid takes
 LATE_MS = 1500  # more than that behind the deadline is late, on a host with more vCPUs than cores
 STALLED = 3  # the CPU
 CPUS = 4
-DUMP = {"begin": 0x7800000, "length": 0xC00000}  # the hypervisor's memory and rings (core/memory.h)
 AWAITED = rf"waiting (?P<ms>\d+) ms for cpu{STALLED}, "
 DEAF = AWAITED + r"rung but took no NMI .*phase {} for \d+ ms.* guest rip 0x\w+, last host rip \w+\+"
 HEARS = AWAITED + r"took the NMI but did not park .*phase {} for \d+ ms.* host rip \w+\+0x\w+ \(core/"
@@ -78,7 +77,7 @@ class Watch:
         self._read = len(session.log.lines)
         if not self.missing() and not self.dumped and session.qemu:
             session.qemu.qmp.command("dump-guest-memory", paging=False,
-                                     protocol=f"file:{self.core.resolve()}", **DUMP)
+                                     protocol=f"file:{self.core.resolve()}", **HYPERVISOR)
             self.dumped = True
 
     def _take(self, line: Line) -> None:
@@ -101,15 +100,6 @@ class Watch:
         if silent:
             return "no record behind the report of " + ", ".join(f"cpu{cpu}" for cpu in silent)
         return ""
-
-
-def postmortem(core: Path) -> str:
-    """What a user sees."""
-    elf = str(image.BUILD / "braid.elf")
-    command = [sys.executable, "-m", "decoder", "postmortem", "--elf", elf, str(core)]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                           stderr=subprocess.STDOUT, errors="replace")
-    return ended.stdout if ended.returncode == 0 else f"status {ended.returncode}: {ended.stdout[-300:]}"
 
 
 def judge(row: Row, watch: Watch, seen: str) -> str:

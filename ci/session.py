@@ -1,7 +1,7 @@
 """Run one machine from power-on to its end, and keep what it said.
 
 Left behind in its directory: com1.raw (the wire), console.txt, log.txt (decoded), boot.iso, and
-qemu.stderr or bochs.log.
+qemu.stderr or bochs.log. Of a QEMU that hung, vm.core and postmortem.txt, too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from ci import image
+from ci.autopsy import autopsy
 from ci.bochs import Bochs
 from ci.console import Console
 from ci.emulator import Emulator, EmulatorError
@@ -66,6 +67,8 @@ class Session:
                     lingering, until = True, now + LINGER
                 if alive and now >= until:
                     self._timed_out = not lingering
+                    if self._timed_out and self.qemu:
+                        autopsy(self.qemu, self.where)
                     break
             self.qemu = None
             emulator.poll()
