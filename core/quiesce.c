@@ -163,6 +163,7 @@ int quiesce_begin(struct vcpu *vcpu)
 
     cpu_set_phase(self, PHASE_QUIESCING);
     uint64_t round = atomic_load(&released) + 1;
+    log_debug("quiesce %lu begins", round);
     uint32_t nmis[MAX_CPUS];
     for (unsigned i = 0; i < cpu_count; i++) {
         nmis[i] = atomic_load(&cpus[i].nmi_seen);
@@ -189,7 +190,6 @@ int quiesce_begin(struct vcpu *vcpu)
         }
     }
     cpu_set_phase(self, PHASE_OWNER);
-    log_debug("quiesce %lu begins", round);
     return 0;
 }
 

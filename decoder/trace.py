@@ -78,7 +78,8 @@ class TraceOutput:
                         "dur": round((found.end - found.begin) * 1e6, 3), "args": {"open": found.open}})
             return
         self._arrows += 1
-        ends = ((found.lane, found.context, found.at), (found.to_lane, found.to_context, found.to_at))
+        at = min(found.at, found.to_at)     # clocks that differ: an arrow back in time is not drawn
+        ends = ((found.lane, found.context, at), (found.to_lane, found.to_context, found.to_at))
         for phase, (lane, context, at) in zip("sf", ends):
             place = {"tid": self._track(lane, context), "ts": _micro(at), "name": found.name, "cat": "arrow"}
             self._emit({"ph": "X", "dur": SHORT, **place})      # an arrow joins slices

@@ -42,6 +42,8 @@ def faults(trace: Any) -> Iterator[str]:
     for name, ends in flows.items():
         if [end["ph"] for end in ends] != ["s", "f"] or len({(end["name"], end["cat"]) for end in ends}) != 1:
             yield f"flow {name} is not one start and one end of the same name and category"
+        elif ends[0]["ts"] > ends[1]["ts"]:
+            yield f"flow {name} goes back in time"
         for end in ends:        # an end that lies on no slice is not drawn
             if not any(a <= end["ts"] <= b for a, b in slices.get((end["pid"], end["tid"]), ())):
                 yield f"flow {name} has an end on no slice"
