@@ -2,7 +2,7 @@
  * Preloaded into QEMU: takes one instruction out that lets any CPU damage the first one's SVM state.
  *
  * FXRSTOR, XRSTOR, FRSTOR and FLDENV in an emulated CPU end in cpu_clear_ignne() (target/i386/tcg/sysemu/fpu_helper.c,
- * QEMU 7.2 and later), which clears a bit of the FIRST CPU's hflags2 by a plain read-modify-write, from whichever
+ * QEMU 7.2.22), which clears a bit of the FIRST CPU's hflags2 by a plain read-modify-write, from whichever
  * thread it runs on and without a lock. The first CPU's own thread keeps there whether GIF is set, whether nested
  * paging is on and whether NMIs are blocked. If its store falls between the other's load and store, it is undone:
  * seen as a #VMEXIT that leaves nested paging on, so that the host's first page walk goes through the guest's
