@@ -52,7 +52,7 @@ SERVICES = (
     Service("reg", "REG of 4 pages", 760323, 40000),
     Service("unreg", "UNREG", 83325, 20000),
     Service("boot", "boot, from module entry to guest entry", 376_000_000, 10_000_000),
-    Service("memory_kib", "memory taken, KiB, beside the rings", 216 * 1024, 8 * 1024),
+    Service("memory_kib", "memory in use of 8 MiB, KiB, without rings", 216 * 1024, 8 * 1024),
 )
 
 

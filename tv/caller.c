@@ -8,10 +8,10 @@ enum paging caller_paging(struct vcpu *vcpu)
 {
     uint64_t cr4 = vcpu_get(vcpu, REG_CR4);
 
+    if (vcpu_get(vcpu, REG_EFER) & EFER_LMA) /* 1 with paging on only */
+        return cr4 & CR4_LA57 ? PAGING_LONG5 : PAGING_LONG;
     if (!(vcpu_get(vcpu, REG_CR0) & CR0_PG))
         return PAGING_OFF;
-    if (vcpu_get(vcpu, REG_EFER) & EFER_LMA)
-        return cr4 & CR4_LA57 ? PAGING_LONG5 : PAGING_LONG;
     return cr4 & CR4_PAE ? PAGING_PAE : PAGING_32;
 }
 
@@ -49,7 +49,7 @@ uint64_t caller_reg(struct vcpu *vcpu, enum reg reg)
 {
     uint64_t value = vcpu_get(vcpu, reg);
 
-    return caller_is64(vcpu) ? value : (uint32_t)value;
+    return value <= UINT32_MAX || caller_is64(vcpu) ? value : (uint32_t)value;
 }
 
 bool caller_range(bool is64, uint64_t gva, uint64_t size)
