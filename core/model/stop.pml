@@ -330,7 +330,7 @@ inline guest() {
        fi
 #endif
     fi;
-    busy[self] = 0; NEXT_ENTRY
+    busy[self] = 0; NEXT_ENTRY SAMPLE_EARLY
 }
 
 active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !TAKES_NMI(_pid))
@@ -344,6 +344,9 @@ active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !TAKES_NMI(_pid)
 #ifdef CLEARED_AFTER_EXIT
     bit nmi_taken;
 #endif
+#ifdef NO_LAST_LOOK
+    bit early;
+#endif
 
     d_step { /* the machine as it is found */
         rounds[self] = (self < INITIATORS -> ROUNDS : 0);
@@ -353,10 +356,9 @@ active [CPUS] proctype cpu() provided (mode[_pid] != HANDLER && !TAKES_NMI(_pid)
     };
     powered == CPUS;
     do /* vcpu_loop */
-    :: SAMPLE_EARLY boundary();
-       CLOSE_AND_LAST_LOOK
+    :: CLOSE_AND_LAST_LOOK
        if
-       :: d_step { PARK_NOW -> asked = 0 }; PARK OPEN
+       :: d_step { PARK_NOW -> asked = 0 }; PARK OPEN; boundary()
        :: d_step { !PARK_NOW -> asked = 0; busy[self] = 1; assert(held == 0) }; /* mutual exclusion */
           enter()
        fi

@@ -105,7 +105,7 @@ bit log_lock, stands[CPUS];
 #define ONE_WORD(a, b) d_step { a; b }
 #endif
 
-#ifdef SAMPLED_EARLY /* the view generation is sampled before the last look */
+#ifdef SAMPLED_EARLY /* the view generation is sampled when the guest exits */
 #define SAMPLE_EARLY sampled = view_generation;
 #define SAMPLE
 #else
@@ -113,9 +113,9 @@ bit log_lock, stands[CPUS];
 #define SAMPLE       sampled = view_generation;
 #endif
 
-#ifdef NO_LAST_LOOK /* no look behind CLGI */
-#define CLOSE_AND_LAST_LOOK CLOSE;
-#define PARK_NOW     false
+#ifdef NO_LAST_LOOK /* no look behind CLGI, but one before it */
+#define CLOSE_AND_LAST_LOOK LOOK; d_step { early = WANTED || STARTING }; CLOSE;
+#define PARK_NOW     early
 #else
 #ifdef CLOSE_LATE /* VMX: the NMIs taken are sampled behind the last look */
 #define CLOSE_AND_LAST_LOOK LOOK; CLOSE;
