@@ -1,6 +1,6 @@
 /*
- * stall WHERE: has the hypervisor stop a CPU for good at that place, then stops the machine from another CPU,
- * to see the hypervisor name the one that stands. The last CPU stalls; CPU 1 stops the machine; CPU 0 and the
+ * stall WHERE [panic]: has the hypervisor stop a CPU for good at that place, then stops the machine from another
+ * CPU, or has it panic there, to see the hypervisor name the one that stands. The last CPU stalls; CPU 1 stops the machine; CPU 0 and the
  * others make the hypervisor log a line now and then. Needs three CPUs, and the boot option test=on.
  *
  * pause: the CPU only works on; a debugger is to stop it within PAUSE_MS of READY, and to let it go later.
@@ -31,9 +31,11 @@ enum where {
 };
 static const char *const names[] = {"",         "guest", "exit",       "log", "nmi",  "parked",
                                     "doorbell", "sipi",  "sipi-taken", "pal", "pause"};
+enum { INVALID_OPCODE = 2 }; /* core/selftest.h */
 enum { QUIESCER = 1, TALK_MS = 200, SETTLE_MS = 400, SIPI_MS = 1500, PAUSE_MS = 3000, TALKS_AFTER = 15 };
 
 static unsigned last_cpu;
+static bool panics;
 
 static void pause_ms(unsigned ms)
 {
@@ -143,6 +145,8 @@ static int run(void)
         printf("READY\n");
     pause_ms(by_sipi ? SIPI_MS : chosen == PAUSE ? PAUSE_MS : SETTLE_MS);
     printf("STALLED %s, cpu%u stops the machine\n", names[chosen], QUIESCER);
+    if (panics)
+        tv_call(BRAID_CALL_BREAK, INVALID_OPCODE, 0, 0, 0);
     size_t done = tv_call(BRAID_CALL_QUIESCE, 1, 0, 0, 0);
     if (chosen == PARKED) { /* it stands from the first stop on */
         pause_ms(SETTLE_MS);
@@ -155,11 +159,13 @@ static int run(void)
 
 int stall_program(int argc, char **argv)
 {
-    for (unsigned i = 1; argc == 2 && i < sizeof names / sizeof names[0]; i++)
+    panics = argc == 3 && !strcmp(argv[2], "panic");
+    for (unsigned i = 1; argc == 2 + panics && i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(argv[1], names[i]))
             chosen = i;
     if (!chosen) {
-        fprintf(stderr, "usage: %s guest|exit|log|nmi|parked|doorbell|sipi|sipi-taken|pal|pause\n", argv[0]);
+        fprintf(stderr, "usage: %s guest|exit|log|nmi|parked|doorbell|sipi|sipi-taken|pal|pause [panic]\n",
+                argv[0]);
         return STATUS_USAGE;
     }
     if (tv_require())
