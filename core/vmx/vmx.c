@@ -79,9 +79,11 @@ static void set_controls(struct vmx *vmx)
     static const uint16_t zero[] = {
         CR3_TARGETS,        PAGE_FAULT_MASK,  PAGE_FAULT_MATCH,  EXIT_MSR_STORES,   EXIT_MSR_LOADS,
         ENTRY_MSR_LOADS,    HOST_SYSENTER_CS, HOST_SYSENTER_ESP, HOST_SYSENTER_EIP, GUEST_SYSENTER_ESP,
-        GUEST_SYSENTER_EIP, TSC_OFFSET,       EXCEPTION_BITMAP,  CR4_SHADOW};
+        GUEST_SYSENTER_EIP, TSC_OFFSET,       CR4_SHADOW};
     for (unsigned i = 0; i < sizeof zero / sizeof *zero; i++)
         vmwrite(zero[i], 0);
+    /* As event.c would; it looks only where something has changed. */
+    vmwrite(EXCEPTION_BITMAP, vmx->exceptions = 1u << VEC_UD);
     if (c->secondary & SECONDARY_XSAVES)
         vmwrite(XSS_EXITING, 0);
     vmwrite(CR0_MASK, VMX_CR0_OURS);
