@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ci.demo import COMMAND
 from ci.machine import BOCHS_AMD, BOCHS_INTEL, Expect, on_bochs
-from ci.machines import ENDLESS, Row, boot, checks, other_kernels, pals, quiesces
+from ci.machines import ENDLESS, Row, boot, bullseye, checks, i386, pals, quiesces
 
 MODELS = {"vmx": BOCHS_INTEL, "svm": BOCHS_AMD}
 
@@ -42,4 +42,5 @@ BOCHS = [on(vendor, boot(cpus), cpus) for vendor in MODELS for cpus in (1, 2, 4)
 BOCHS += [demo("vmx", 100), on("vmx", quiesces(300), cpus=4), *programs("vmx"),
           demo("svm", 5), on("svm", quiesces(300), cpus=4)]
 
-LONG = [*programs("svm"), *(on("vmx", row, 4) for row in other_kernels())]
+# Linux 5.10 brings up one CPU on Bochs, bare as well.
+LONG = [*programs("svm"), on("vmx", i386(4), 4), on("vmx", bullseye(1), 1)]
