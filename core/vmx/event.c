@@ -1,8 +1,8 @@
 /*
  * Events into the guest. With virtual NMIs the CPU keeps the guest's NMI mask: an injected NMI sets it, the
  * guest's IRET clears it. A guest NMI (cpu->guest_nmi, one as in a CPU's latch) is injected at an entry at
- * which nothing is in its way: no other event, no mask, no interrupt shadow. Otherwise the NMI window exits
- * as soon as that is so.
+ * which nothing is in its way: no other event, no mask, no interrupt shadow. Otherwise a window exits as soon
+ * as that is so: the NMI window, but behind an STI the interrupt window.
  */
 #include "core/cpu.h"
 #include "core/vmx/vmx.h"
@@ -22,29 +22,34 @@ static void inject(const struct event *event)
     vmwrite(ENTRY_EVENT, info);
 }
 
-/* Returns whether the NMI window has to exit. */
-static bool prepare_nmi(struct vcpu *vcpu)
+/* Returns which window has to exit: a primary control, or 0. In the shadow of an STI a CPU need not hold back
+ * the NMI window's exit (SDM vol. 3, 26.2), and the shadow is still there at the next entry: it could exit for
+ * ever, without an instruction in between. The interrupt window opens behind the shadow, ahead of external
+ * interrupts. Where that instruction is a CLI, it opens late, and the next exit of any kind injects the NMI. */
+static uint32_t prepare_nmi(struct vcpu *vcpu)
 {
     struct vmx *vmx = vmx_of(vcpu);
     if (!atomic_load(&vcpu->cpu->guest_nmi) || vcpu->nmi_held)
-        return false;
-    if (vmx->injected.type != EVENT_NONE || vmread(INTERRUPTIBILITY))
-        return true;
+        return 0;
+    uint64_t blocked = vmread(INTERRUPTIBILITY);
+    if (blocked & BLOCKED_STI)
+        return PRIMARY_INTERRUPT_WINDOW;
+    if (vmx->injected.type != EVENT_NONE || blocked)
+        return PRIMARY_NMI_WINDOW;
     if (atomic_exchange(&vcpu->cpu->guest_nmi, 0)) {
         vmx->injected = (struct event){.type = EVENT_NMI, .vector = VEC_NMI};
         vmx->from = NULL;
         vcpu->nmis_injected++;
         inject(&vmx->injected);
     }
-    return false;
+    return 0;
 }
 
-static void set_controls(struct vcpu *vcpu, bool window)
+static void set_controls(struct vcpu *vcpu, uint32_t window)
 {
     struct vmx *vmx = vmx_of(vcpu);
     /* Idle time is for the log, while it has any. */
-    uint32_t primary =
-        vmx_controls.primary | (window ? PRIMARY_NMI_WINDOW : 0) | (vcpu->backlog ? PRIMARY_HLT_EXITING : 0);
+    uint32_t primary = vmx_controls.primary | window | (vcpu->backlog ? PRIMARY_HLT_EXITING : 0);
     if (primary != vmx->primary)
         vmwrite(PRIMARY_CONTROLS, vmx->primary = primary);
     /* #UD: VMMCALL, the other vendor's hypercall, raises it here. */
@@ -64,7 +69,7 @@ static __attribute__((noinline)) void prepare(struct vcpu *vcpu)
         event->type = EVENT_NONE;
         inject(&vmx->injected);
     }
-    bool window = prepare_nmi(vcpu);
+    uint32_t window = prepare_nmi(vcpu);
     set_controls(vcpu, window);
     vmx->prepared = (struct prepared){vcpu->backlog, vcpu->exceptions_intercepted,
                                       window || vmx->injected.type != EVENT_NONE};

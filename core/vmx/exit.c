@@ -137,6 +137,7 @@ static __attribute__((noinline)) void decode_other(struct vcpu *vcpu, struct exi
         exit->reason = EXIT_TIMER;
         break;
     case VMX_EXIT_SIPI:
+    case VMX_EXIT_INTERRUPT_WINDOW:
     case VMX_EXIT_NMI_WINDOW:
         exit->reason = EXIT_NONE;
         break;

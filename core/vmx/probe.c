@@ -30,6 +30,8 @@ static const struct need pin[] = {
 static const struct need primary[] = {
     {PRIMARY_TSC_OFFSETTING, "this CPU's VMX has no TSC offsetting (primary control bit 3): use another CPU"},
     {PRIMARY_HLT_EXITING, "this CPU's VMX has no HLT exiting (primary control bit 7): use another CPU"},
+    {PRIMARY_INTERRUPT_WINDOW,
+     "this CPU's VMX has no interrupt-window exiting (primary control bit 2): use another CPU"},
     {PRIMARY_NMI_WINDOW,
      "this CPU's VMX has no NMI-window exiting (primary control bit 22): use another CPU"},
     {PRIMARY_IO_BITMAPS, "this CPU's VMX has no I/O bitmaps (primary control bit 25): use another CPU"},
@@ -111,7 +113,7 @@ const char *vmx_probe(void)
     c->timer = c->pin & PIN_TIMER;
     c->timer_shift = rdmsr(MSR_VMX_MISC) & VMX_MISC_TIMER_SHIFT;
     c->pin &= ~(uint32_t)PIN_TIMER;
-    c->primary &= ~(uint32_t)(PRIMARY_HLT_EXITING | PRIMARY_NMI_WINDOW);
+    c->primary &= ~(uint32_t)(PRIMARY_HLT_EXITING | PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW);
     c->entry &= ~(uint32_t)ENTRY_GUEST_64;
     c->ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
     mtrr_read();

@@ -99,6 +99,7 @@ enum vmcs_field {
 
 enum pin_control { PIN_NMI_EXITING = 1 << 3, PIN_VIRTUAL_NMIS = 1 << 5, PIN_TIMER = 1 << 6 };
 enum primary_control {
+    PRIMARY_INTERRUPT_WINDOW = 1 << 2,
     PRIMARY_TSC_OFFSETTING = 1 << 3,
     PRIMARY_HLT_EXITING = 1 << 7,
     PRIMARY_NMI_WINDOW = 1 << 22,
@@ -157,6 +158,7 @@ enum vmx_reason {
     VMX_EXIT_TRIPLE_FAULT = 2,
     VMX_EXIT_INIT = 3,
     VMX_EXIT_SIPI = 4,
+    VMX_EXIT_INTERRUPT_WINDOW = 7,
     VMX_EXIT_NMI_WINDOW = 8,
     VMX_EXIT_TASK_SWITCH = 9,
     VMX_EXIT_CPUID = 10,
