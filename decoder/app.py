@@ -36,6 +36,9 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
     """Runs a command; what goes wrong becomes one line and a status. Users never see a traceback."""
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
+            if isinstance(sys.stdout.buffer, io.RawIOBase):
+                # PYTHONUNBUFFERED: Python would not notice that a disk took a part only
+                sys.stdout = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, closefd=False)
             sys.stdout.reconfigure(errors="backslashreplace")
         return run(options)
     except (SourceError, ElfError) as error:

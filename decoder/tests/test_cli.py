@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import socket
 import subprocess
 import sys
@@ -191,3 +192,17 @@ def test_a_reader_that_goes_away_is_no_error(path: Path) -> None:
     shell = f"{sys.executable} -m decoder {path} 2>&1 | head -1"
     done = subprocess.run(shell, shell=True, cwd=ROOT, capture_output=True, timeout=60)
     assert b"Traceback" not in done.stdout + done.stderr and b"BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_fills_up_is_told(tmp_path: Path, unbuffered: str) -> None:
+    """The limit lets a part of a write through, as a disk does."""
+    source, target = tmp_path / "capture.bin", tmp_path / "out.txt"
+    source.write_bytes(capture() * 40)
+    with target.open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "decoder", str(source)], stdout=out, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+    assert (done.returncode, target.stat().st_size) == (2, 4096)
+    assert done.stderr == "decoder: output: File too large\n"

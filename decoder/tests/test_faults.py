@@ -87,6 +87,31 @@ def test_faults_lose_little_and_forge_nothing(t: int) -> None:
     assert lost <= 1.15 * faults, f"{lost} frames lost in {faults} faults"
 
 
+@settings(max_examples=200)
+@given(st.integers(0, 5), st.integers(0, 50), st.floats(0, 0.999), st.integers(0, 3), st.integers(0, 255))
+def test_a_fault_loses_no_more_than_was_open(t: int, seed: int, place: float, kind: int, other: int) -> None:
+    """On the lanes that the byte was of and is of now: frames open there before and after it."""
+    machine = Machine(t, seed)
+    machine.run(1)
+    head = encode.banner(t, 1 << t) + machine.sent.wire
+    body = machine.run(max(2, 64 >> t))
+    at = int(place * len(body))
+    faulty = {0: b"", 1: bytes([other]), 2: body[at:at + 1] * 2, 3: bytes([body[at], other])}[kind]
+    reader, open_frames = decoder(), []
+    reader.feed(head)
+    for part in (body[:at], body[at:at + 1]):
+        reader.feed(part)
+        assert reader._session is not None
+        open_frames.append([len(stack) for stack in reader._session.lanes.open])
+    touched = {byte >> 8 - t for byte in (body[at], *faulty)}
+    most = sum(max(counts[lane] for counts in open_frames) for lane in touched)
+    tail = machine.syncs() + b"".join(cpu.sync(0, machine.now) for cpu in machine.cpus)
+    reader = decoder()
+    reader.feed(head + body[:at] + faulty + body[at + 1:] + tail)
+    reader.finish()
+    assert reader.stats.frames_lost <= most
+
+
 @given(st.integers(0, 5), st.binary(max_size=3000), st.booleans())
 def test_never_raises(t: int, data: bytes, with_banner: bool) -> None:
     reader = decoder()
