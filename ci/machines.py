@@ -9,7 +9,7 @@ from ci.machine import Expect, Machine, Nmis
 
 
 QMP_COMMAND = "/pal/nmi_count -- sh -c 'echo NMI-READY; sleep 18'"
-STORM = "/pal/storm all 1 sleep 30"
+STORM = "/pal/storm all 1 sleep 20"
 STORM_SAYS = ("STORM .* nmis_sent=[1-9].* failures=0",)
 PALS_FOR_25_S = ("echo NMI-READY; end=$(($(date +%s) + 25)); while [ $(date +%s) -lt $end ]; do"
                  " /pal/32/main 1 2 && /pal/64/main 3 4 || exit 1; done >/dev/null")
