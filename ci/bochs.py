@@ -35,7 +35,6 @@ ata0-master: type=cdrom, path={iso}, status=inserted
 boot: cdrom
 clock: sync=none, time0=1700000000
 com1: enabled=1, mode=file, dev={where}/com1.raw
-com2: enabled=1, mode=file, dev={where}/console.raw
 log: {where}/bochs.log
 panic: action=fatal
 error: action=report
@@ -44,6 +43,8 @@ debug: action=ignore
 sound: driver=dummy
 port_e9_hack: enabled=1
 """
+# For a guest: Bochs has timers for 15 CPUs or for a second port, not for both.
+CONSOLE = "com2: enabled=1, mode=file, dev={where}/console.raw\n"
 PANIC = re.compile(r">>PANIC<< (.*)")
 OFF = "ACPI control: soft power off"
 # What no run may show: a state that VM entry or VMRUN refuses, a VMX instruction that failed, a byte that the
@@ -74,8 +75,9 @@ class Bochs(Emulator):
                  more: str = "") -> None:
         """`script` is for Bochs's debugger, whose first stop is power-on; `more` are lines of its set-up."""
         config = where / "bochsrc"
+        ports = "" if machine.flavour == "alone" else CONSOLE.format(where=where)
         config.write_text(CONFIG.format(model=machine.cpu, cpus=machine.cpus, memory=machine.memory, ips=IPS,
-                                        share=SHARE, iso=iso, where=where) + more)
+                                        share=SHARE, iso=iso, where=where) + ports + more)
         commands = where / "bochs.rc"
         commands.write_text(script)
         self._out = where / "bochs.out"

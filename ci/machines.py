@@ -162,6 +162,6 @@ ROWS = [
     # All of it together; pal/guest/storm checks the sums. The long form is `make stress`.
     # With NMIs from outside, those that guest CPUs send must all arrive, and at most so many more.
     Row(Machine("storm-sync", options="test=on", command=STORM, deadline=240), Expect(console=STORM_SAYS)),
-    Row(Machine("storm-async", options="test=on log=async", command=f"EXTERNAL=150 {STORM}", deadline=240,
-                actions=(Nmis(count=150, every=0.15, after="BRAID-INIT"),)), Expect(console=STORM_SAYS)),
+    Row(Machine("storm-async", options="test=on log=async", command=f"EXTERNAL=100 {STORM}", deadline=240,
+                actions=(Nmis(count=100, every=0.15, after="BRAID-INIT"),)), Expect(console=STORM_SAYS)),
 ]
