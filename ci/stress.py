@@ -158,8 +158,9 @@ def campaign(given: argparse.Namespace, campaigns: Campaigns, screen: Console) -
     jobs = campaigns.pending(number)
     word = "goes on" if goes_on else "begins"
     screen.print(f"campaign {number} {word}: {len(jobs)} of {given.boots} boots to run", highlight=False)
-    with executor(given) as workers:
-        work(campaigns, jobs, workers, screen)
+    workers = executor(given)
+    work(campaigns, jobs, workers, screen)
+    workers.shutdown()  # not by `with`: an interruption must not wait for the boots that are still to come
     results = campaigns.results(number)
     before = campaigns.before(number)
     screen.print(table(rows(results, campaigns.results(before) if before else ())))

@@ -6,7 +6,8 @@ import argparse
 import io
 import sqlite3
 import sys
-from concurrent.futures import Executor, Future
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
@@ -135,6 +136,22 @@ def test_a_boot_whose_worker_dies_runs_again_once(tmp_path: Path) -> None:
     number, _ = begin(campaigns, 1, seed=2)
     stress.work(campaigns, campaigns.pending(number), Instant(Outcome("lost"), Outcome("lost")), screen)
     assert campaigns.results(number)[0][1].verdict == "lost" and campaigns.pending(number)
+
+
+def test_an_interruption_does_not_run_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = ThreadPoolExecutor(1)
+    boots = [workers.submit(time.sleep, 2)]
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stress, "build_id", lambda: "00")
+    monkeypatch.setattr(stress, "executor", lambda given: workers)
+    monkeypatch.setattr(stress, "work", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stress.campaign(stress.arguments(["--boots", "1"]), Campaigns(tmp_path / "c.sqlite"),
+                        Console(file=io.StringIO()))
+    assert not boots[0].done()
 
 
 @pytest.mark.parametrize("code, says", [("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
