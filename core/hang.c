@@ -1,6 +1,7 @@
 /* See hang.h. */
 #include "core/hang.h"
 #include "core/doorbell.h"
+#include "core/limit.h"
 #include "core/panic.h"
 #include "core/x86/asm.h"
 #include "core/x86/clock.h"
@@ -51,10 +52,16 @@ void hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms, bool ask
     doorbell_ring(owner);
 }
 
-void hang_sipi(struct cpu *cpu, uint64_t sent_ms)
+void hang_check_sipi(struct cpu *cpu, uint64_t deadline_ms)
 {
+    if (atomic_load(&cpu->state) != CPU_WAIT_SIPI || !(atomic_load(&cpu->guest_start) & START_SIPI))
+        return;
+    uint64_t waited = rdtsc() - atomic_load_explicit(&cpu->sipi_sent, memory_order_relaxed);
+    static struct limit limit;
+    if (waited <= clock_ms(deadline_ms) || !limit_pass(&limit))
+        return;
     log_warn("cpu%u has not taken the SIPI sent %lu ms ago; phase %s for %lu ms, last host rip %pS",
-             cpu->index, sent_ms, phase_of(cpu), phase_ms(cpu), rip_of(cpu));
+             cpu->index, waited / tsc_khz, phase_of(cpu), phase_ms(cpu), rip_of(cpu));
     atomic_store(&cpu->asked, 1);
     doorbell_ring_again(cpu);
 }

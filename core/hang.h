@@ -16,8 +16,9 @@ struct trap_frame;
 void hang_awaited(struct cpu *cpu, uint64_t round, uint64_t waited_ms, uint32_t nmis_before);
 /* This CPU is parked, and `owner` does not let the machine go; asks it, or leaves that to another one. */
 void hang_parked(struct cpu *owner, uint64_t round, uint64_t parked_ms, bool ask);
-/* A SIPI was sent to this CPU, which waits for one, sent_ms ago. */
-void hang_sipi(struct cpu *cpu, uint64_t sent_ms);
+/* Names a CPU that waits for a SIPI and has not taken the one that was sent more than deadline_ms ago. Nobody
+ * waits for it, so who stops the machine looks. */
+void hang_check_sipi(struct cpu *cpu, uint64_t deadline_ms);
 /* The NMI handler's part: if this CPU was asked, it says what was interrupted. NMI context. */
 void hang_nmi(struct cpu *cpu, const struct trap_frame *frame);
 

@@ -1,7 +1,6 @@
 /* See quiesce.h: states, steps and their argument. */
 #include "core/quiesce.h"
 #include "core/doorbell.h"
-#include "core/guest/start.h"
 #include "core/hang.h"
 #include "core/panic.h"
 #include "core/stall.h"
@@ -11,7 +10,7 @@
 enum { YIELD_TRIES = 1000, PUMP_RECORDS = 16 };
 
 uint64_t quiesce_deadline_ms = 2000;
-bool quiesce_parks_spin;
+_Atomic bool quiesce_parks_spin;
 
 static _Atomic uint32_t owner;  /* CPU + 1; 0: free */
 static _Atomic uint32_t losers; /* bit n: CPU n lost the race for the machine, and will try again */
@@ -175,7 +174,7 @@ int quiesce_begin(struct vcpu *vcpu)
     for (unsigned i = 0; i < cpu_count; i++) {
         if (&cpus[i] != self && !stopped(&cpus[i], round))
             doorbell_ring(&cpus[i]);
-        start_check_sipi(&cpus[i]);
+        hang_check_sipi(&cpus[i], quiesce_deadline_ms);
     }
 
     uint64_t start = rdtsc(), deadline = start + clock_ms(quiesce_deadline_ms);

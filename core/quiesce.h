@@ -48,7 +48,7 @@ void quiesce_park(struct cpu *cpu);
 void quiesce_begin_insisting(struct vcpu *vcpu);
 uint64_t quiesce_rounds(void);
 
-extern uint64_t quiesce_deadline_ms; /* boot option deadline= */
-extern bool quiesce_parks_spin;      /* for measurements (selftest.h): who parks does not halt */
+extern uint64_t quiesce_deadline_ms;    /* boot option deadline= */
+extern _Atomic bool quiesce_parks_spin; /* for measurements (selftest.h): who parks does not halt */
 
 #endif

@@ -2,13 +2,10 @@
 #include "core/guest/start.h"
 #include "core/doorbell.h"
 #include "core/guest/lapic.h"
-#include "core/hang.h"
-#include "core/limit.h"
 #include "core/panic.h"
 #include "core/quiesce.h"
 #include "core/stall.h"
 #include "core/x86/asm.h"
-#include "core/x86/clock.h"
 
 enum { PUMP_RECORDS = 16 };
 
@@ -71,14 +68,4 @@ void start_wait_sipi(struct vcpu *vcpu)
     cpu_set_phase(cpu, PHASE_BOUNDARY);
     backend->set_sipi(vcpu, (uint8_t)word);
     log_info("SIPI: starts at 0x%x", (word & 0xFFu) << 12);
-}
-
-void start_check_sipi(struct cpu *cpu)
-{
-    if (atomic_load(&cpu->state) != CPU_WAIT_SIPI || !(atomic_load(&cpu->guest_start) & START_SIPI))
-        return;
-    uint64_t now = rdtsc(), sent = atomic_load_explicit(&cpu->sipi_sent, memory_order_relaxed);
-    static struct limit limit;
-    if (now - sent > clock_ms(quiesce_deadline_ms) && limit_pass(&limit))
-        hang_sipi(cpu, (now - sent) / tsc_khz);
 }

@@ -25,8 +25,5 @@ void start_sipi(struct cpu *target, uint8_t vector);
 /* Target's part, at the boundary: takes INIT's effect; waits for SIPI in the host and takes its effect. */
 void start_take_init(struct vcpu *vcpu);
 void start_wait_sipi(struct vcpu *vcpu);
-/* Names a CPU that has not taken its SIPI within the deadline of a quiesce: nobody waits for it, so who stops
- * the machine looks. */
-void start_check_sipi(struct cpu *cpu);
 
 #endif

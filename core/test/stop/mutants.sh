@@ -40,7 +40,7 @@ mutant() {
 # Those with names in capitals are variants of the model, too (core/model/variants.pml).
 mutant stale-acknowledgement two-initiators exclusion quiesce.c 's/memory_order_acquire) == round/memory_order_acquire) != 0 * round/'
 mutant never-released two-initiators hang quiesce.c 's/atomic_store(&released, round);/;/'
-mutant RING_FIRST three hang quiesce.c '/step 3/,/start_check_sipi/s/ doorbell_ring(&cpus\[i\]);/ (void)0;/
+mutant RING_FIRST three hang quiesce.c '/step 3/,/hang_check_sipi/s/ doorbell_ring(&cpus\[i\]);/ (void)0;/
     s/^ *atomic_store(&cpus\[i\].request, round);/doorbell_ring(\&cpus[i]), &/'
 mutant SIPI_EARLY sipi-waits exclusion quiesce.c 's/^static _Atomic uint64_t released;/&static uint32_t early[MAX_CPUS];/
     s/uint32_t nmis\[MAX_CPUS\];/&for (unsigned i = 0; i < cpu_count; i++) early[i] = atomic_load(\&cpus[i].state);/
