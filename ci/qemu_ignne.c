@@ -1,12 +1,12 @@
 /*
  * Preloaded into QEMU: takes one instruction out that lets any CPU damage the first one's SVM state.
  *
- * FXRSTOR, XRSTOR, FRSTOR and FLDENV in an emulated CPU end in cpu_clear_ignne() (target/i386/tcg/sysemu/fpu_helper.c,
- * QEMU 7.2.22), which clears a bit of the FIRST CPU's hflags2 by a plain read-modify-write, from whichever
- * thread it runs on and without a lock. The first CPU's own thread keeps there whether GIF is set, whether nested
- * paging is on and whether NMIs are blocked. If its store falls between the other's load and store, it is undone:
- * seen as a #VMEXIT that leaves nested paging on, so that the host's first page walk goes through the guest's
- * nested tables, some 1 in 10^6 exits while the other CPUs switch tasks. No hypervisor can do anything about it.
+ * FXRSTOR, XRSTOR, FRSTOR and FLDENV in an emulated CPU end in cpu_clear_ignne() (QEMU 7.2.22,
+ * target/i386/tcg/sysemu/fpu_helper.c), which clears a bit of the FIRST CPU's hflags2 by a plain
+ * read-modify-write, from whichever thread it runs on and without a lock. The first CPU's own thread keeps
+ * there whether GIF is set, whether nested paging is on and whether NMIs are blocked. If its store falls
+ * between the other's load and store, it is undone: seen as a #VMEXIT that leaves nested paging on, so that the
+ * host's first page walk goes through the guest's nested tables. No hypervisor can do anything about it.
  *
  * The bit is IGNNE, DOS's way to ignore an FPU error; only a write to port 0xF0 sets it, and nothing here misses
  * its being cleared. So the instruction becomes a NOP. It is known by its bytes with the end of its function

@@ -48,8 +48,8 @@ void log_set_levels(enum log_level wire, enum log_level ring)
     log_set(log_finest, (int)(wire > ring ? wire : ring));
 }
 
-/* The tags' width, and a unit of time between 5 and 10 microseconds: a byte takes 87 on the wire, and a finer unit would cost
- * it more of them. */
+/* The tags' width, and a unit of time between 5 and 10 microseconds: a byte takes 87 on the wire, and a finer
+ * unit would cost it more of them. */
 static void set_geometry(const struct log_config *config)
 {
     log_state.cpus = config->cpus;

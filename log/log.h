@@ -31,8 +31,8 @@ enum log_mode { LOG_SYNC, LOG_ASYNC };
 enum { LOG_MAX_CPUS = 32 };     /* t <= 5 bits of tag */
 enum { LOG_PORT_COM1 = 0x3f8 }; /* used by log_puts_early() before log_open_wire() names another */
 
-/* The UART's FIFO: as found; for tests: as on a part that has none; off behind the driver's back, which loses bytes (the
- * negative control). */
+/* The UART's FIFO: as found; for tests: as on a part that has none; off behind the driver's back, which loses
+ * bytes (the negative control). */
 enum log_fifo { LOG_FIFO_PROBED, LOG_FIFO_NONE, LOG_FIFO_OFF };
 
 /* What the functions that can fail return, all negative. */

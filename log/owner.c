@@ -11,8 +11,9 @@
  * over. A stale owner that wakes up looks before each byte; it may be past that look, so it adds one stray
  * byte at most.
  *
- * A CAS that fails because another CPU moved is not repeated by who only tries; who waits gives up by the clock, so
- * that nobody can be starved into waiting here for good: its records stay in the ring. All orders are relaxed: the word guards the port only, no memory.
+ * A CAS that fails because another CPU moved is not repeated by who only tries; who waits gives up by the
+ * clock, so that nobody can be starved into waiting here for good: its records stay in the ring. All orders are
+ * relaxed: the word guards the port only, no memory.
  */
 #include "log/owner.h"
 #include "log/uart.h"

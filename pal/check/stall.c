@@ -1,7 +1,8 @@
 /*
- * stall WHERE [panic]: has the hypervisor stop a CPU for good at that place, then stops the machine from another
- * CPU, or has it panic there, to see the hypervisor name the one that stands. The last CPU stalls; CPU 1 stops the machine; CPU 0 and the
- * others make the hypervisor log a line now and then. Needs three CPUs, and the boot option test=on.
+ * stall WHERE [panic]: has the hypervisor stop a CPU for good at that place, then stops the machine from
+ * another CPU, or has it panic there, to see the hypervisor name the one that stands. The last CPU stalls; CPU 1
+ * stops the machine; CPU 0 and the others make the hypervisor log a line now and then. Needs three CPUs, and the
+ * boot option test=on.
  *
  * pause: the CPU only works on; a debugger is to stop it within PAUSE_MS of READY, and to let it go later.
  *
