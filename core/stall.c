@@ -47,12 +47,16 @@ static uint32_t log_stepped(uint32_t stop_at)
     return steps;
 }
 
-static void stall_in_log(struct cpu *cpu)
+/* The wire is what a record does last: at two thirds of its instructions its frame is begun and not ended. How
+ * many they are is counted on a record before, which may have been the longer one, by a SYNC or a wait for the
+ * UART: then this one was over before it could be stopped, and both are tried again. */
+static _Noreturn void stall_in_log(struct cpu *cpu)
 {
     stepping = cpu->index + 1;
-    log_stepped(NEVER); /* may be longer than usual, by a SYNC frame */
-    uint32_t all = log_stepped(NEVER);
-    log_stepped(all - all / 3); /* the wire is what it does last: with its frame begun and not ended */
+    for (;;) {
+        uint32_t all = log_stepped(NEVER);
+        log_stepped(all - all / 3);
+    }
 }
 
 void stall_nmi(void)
@@ -95,7 +99,6 @@ bool stall_begin(struct vcpu *vcpu, uint32_t where, uint32_t cpu)
         stall_for_good(where);
     case STALL_LOG:
         stall_in_log(vcpu->cpu);
-        return true;
     default:
         atomic_store(&stall_armed, where << 8 | cpu);
         return true;
