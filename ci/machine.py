@@ -58,6 +58,9 @@ class Expect:
     console: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     not_log: tuple[str, ...] = ()
+    # Of the log, too: the last group is a number that counts up from 1 without a gap, for each value of the
+    # groups before it.
+    series: tuple[str, ...] = ()
     frames_lost: Optional[int] = 0  # None: not looked at
 
 

@@ -86,10 +86,22 @@ def bullseye(cpus: int) -> Row:
                                " && /pal/32/main 1 2 && /pal/64/main 1 2"))
 
 
-def host_test(name: str, *log: str, deadline: float = 120) -> Row:
-    """The log on the machine itself, without a guest (core/hosttest.h); no frame may be lost."""
-    return Row(Machine(f"log-{name}", flavour="alone", options=f"test={name}", deadline=deadline),
-               Expect(result=None, log=log))
+def host_test(name: str, *log: str, series: tuple[str, ...], options: str = "", deadline: float = 120) -> Row:
+    """The log on the machine itself, without a guest (core/hosttest.h); no frame and no record may be lost."""
+    machine = Machine(f"log-{name}{options.replace('log=', '-')}", flavour="alone",
+                      options=f"test={name} {options}".strip(), deadline=deadline)
+    return Row(machine, Expect(result=None, log=log, series=series))
+
+
+STEPPED = r"^step (\d+), cpu0$"
+MEANWHILE = r"^meanwhile (cpu\d), (\d+)$"
+
+
+def stepped(options: str = "") -> Row:
+    """An NMI that logs behind each instruction of a call that logs."""
+    return host_test("step", r"(\d{4}) instructions stepped through, \1 NMIs, 0 waits in vain",
+                     "4 of 4 CPUs done", options=options,
+                     series=(STEPPED, r"^\[NMI\] NMI in the middle, (\d+)$", MEANWHILE))
 
 
 # The limit is 5 s where none is given; the program takes more than 2 s for a limit.
@@ -104,8 +116,9 @@ ROWS = [
 
     # The log's own promises: an NMI that logs behind each instruction of a call that logs; a CPU held behind
     # each until the others have logged 1,000 records, and at last for good, in the middle of its frame.
-    host_test("step", "[0-9]{4} instructions stepped through", "4 of 4 CPUs done"),
-    host_test("hold", "[0-9]{4} instructions stepped through", "3 of 4 CPUs done", "cut frame", deadline=300),
+    stepped(), stepped("log=async"),
+    host_test("hold", r"\d{4} instructions stepped through, 0 NMIs, 0 waits in vain", "3 of 4 CPUs done",
+              "cut frame", series=(STEPPED, MEANWHILE), deadline=300),
 
     i386(4), bullseye(4),
 

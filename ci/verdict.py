@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Iterable, Optional
+from typing import Iterable, Iterator, Optional
 
 from ci.machine import Expect
 
@@ -56,6 +56,7 @@ def judge(seen: Seen, expect: Expect) -> Verdict:
     missing += [f"log has no /{p}/" for p in _missing(expect.log, seen.log)]
     missing += [f"console has no /{p}/" for p in _missing(expect.console, seen.console)]
     missing += [f"log has /{p}/" for p in expect.not_log if p not in _missing([p], seen.log)]
+    missing += [gap for pattern in expect.series for gap in _gaps(pattern, seen.log)]
     if expect.frames_lost is not None and seen.frames_lost > expect.frames_lost:
         missing.append(f"{seen.frames_lost} log frames lost")
     if seen.not_injected:
@@ -73,3 +74,18 @@ def _no_result(seen: Seen) -> Verdict:
 
 def _missing(patterns: Iterable[str], lines: list[str]) -> list[str]:
     return [p for p in patterns if not any(re.search(p, line) for line in lines)]
+
+
+def _gaps(pattern: str, lines: Iterable[str]) -> Iterator[str]:
+    """The first place of each series at which its numbers do not follow one another."""
+    last: dict[tuple[str, ...], int] = {}
+    broken = set()
+    for match in filter(None, (re.search(pattern, line) for line in lines)):
+        *whose, number = match.groups()
+        key = tuple(whose)
+        if int(number) != last.get(key, 0) + 1 and key not in broken:
+            broken.add(key)
+            yield f"log: {match[0]!r} comes after number {last.get(key, 0)}"
+        last[key] = int(number)
+    if not last:
+        yield f"log has no /{pattern}/"

@@ -10,7 +10,9 @@ enum {
     UART_RECORDS_SHARED = 2800,
     RECORDS_AN_NMI = 4,
     DEADLINE_MS = 120000,
+    STEP_MS = 2000, /* of one step; a host that runs more vCPUs than it has cores takes some 10 ms */
     HOLD_RECORDS = 1000,
+    PUMP_RECORDS = 16,
     BOCHS_PORT = 0x8900
 };
 
@@ -21,6 +23,9 @@ static _Atomic bool over;       /* CPU 0 is through, or held for good */
 static _Atomic uint64_t logged; /* records by the CPUs that only log */
 static uint32_t steps_left;     /* CPU 0 only: traps until the NMI or the hold */
 static bool fired, for_good;
+static uint32_t in_vain; /* CPU 0 only: waits of a step that ended by their deadline */
+
+static uint32_t nmis; /* CPU 0 only, logged by its handler */
 
 static bool nmi_logs(void)
 {
@@ -30,15 +35,35 @@ static bool nmi_logs(void)
 void hosttest_nmi(void)
 {
     if (nmi_logs())
-        log_info("NMI in the middle");
+        log_info("NMI in the middle, %u", ++nmis);
 }
 
-/* Waits until the others have logged so many more. Bounded: the test fails by its counts, not by a hang. */
-static void hold(void)
+/* Bounded: a test that fails does so by its counts, not by a hang. */
+static void wait_for_others(void)
 {
     uint64_t until = atomic_load(&logged) + HOLD_RECORDS, start = rdtsc();
-    while (atomic_load(&logged) < until && rdtsc() - start < clock_ms(DEADLINE_MS))
+    while (atomic_load(&logged) < until) {
+        if (rdtsc() - start > clock_ms(STEP_MS)) {
+            in_vain++;
+            return;
+        }
         cpu_relax();
+    }
+}
+
+static void take_an_nmi(void)
+{
+    struct cpu *cpu = this_cpu();
+    uint32_t seen = atomic_load(&cpu->nmi_seen);
+    uint64_t start = rdtsc();
+    apic_send(cpu->apic_id, APIC_NMI << ICR_DELIVERY_SHIFT | ICR_ASSERT, 0);
+    while (atomic_load(&cpu->nmi_seen) == seen) {
+        if (rdtsc() - start > clock_ms(STEP_MS)) {
+            in_vain++;
+            return;
+        }
+        cpu_relax();
+    }
 }
 
 bool hosttest_step(struct trap_frame *frame)
@@ -50,13 +75,10 @@ bool hosttest_step(struct trap_frame *frame)
     frame->rflags &= ~(uint64_t)RFLAGS_TF;
     fired = true;
     if (hosttest == HOSTTEST_STEP) {
-        uint64_t seen = atomic_load(&this_cpu()->nmi_seen), start = rdtsc();
-        apic_send(this_cpu()->apic_id, APIC_NMI << ICR_DELIVERY_SHIFT | ICR_ASSERT, 0);
-        while (atomic_load(&this_cpu()->nmi_seen) == seen && rdtsc() - start < clock_ms(DEADLINE_MS))
-            cpu_relax();
+        take_an_nmi();
     } else {
         if (hosttest == HOSTTEST_HOLD)
-            hold();
+            wait_for_others();
         if (for_good) {
             atomic_store(&over, true);
             for (;;)
@@ -66,6 +88,12 @@ bool hosttest_step(struct trap_frame *frame)
     return true;
 }
 
+/* In async mode a record leaves here; in sync mode it has left. */
+static bool pump(void)
+{
+    return log_pump(this_cpu()->index, PUMP_RECORDS);
+}
+
 /* One record, with a trap behind its n-th instruction. False: it had fewer. */
 static bool log_stepped(uint32_t n)
 {
@@ -73,6 +101,7 @@ static bool log_stepped(uint32_t n)
     fired = false;
     __asm__ volatile("pushfq; orl %0, (%%rsp); popfq" ::"i"(RFLAGS_TF) : "memory", "cc");
     log_info("step %u, cpu%u", n, 0u);
+    pump();
     __asm__ volatile("pushfq; andl %0, (%%rsp); popfq" ::"i"(~RFLAGS_TF) : "memory", "cc");
     return fired;
 }
@@ -82,7 +111,7 @@ static void run_steps(void)
     uint32_t n = 1;
     while (log_stepped(n))
         n++;
-    log_info("%u instructions stepped through", n - 1);
+    log_info("%u instructions stepped through, %u NMIs, %u waits in vain", n - 1, nmis, in_vain);
     if (hosttest == HOSTTEST_HOLD) {
         for_good = true;
         log_stepped(n - n / 4); /* the wire is what it does last: with its frame begun and not ended */
@@ -110,8 +139,9 @@ static void wait_until_over(void)
 
 static void log_until_over(void)
 {
-    for (uint32_t i = 0; !atomic_load(&over); i++) {
-        log_info("record %u meanwhile", i);
+    for (uint32_t i = 1; !atomic_load(&over); i++) {
+        log_info("meanwhile cpu%u, %u", this_cpu()->index, i);
+        pump();
         atomic_fetch_add(&logged, 1);
     }
 }
@@ -134,6 +164,7 @@ static _Noreturn void finish(const struct acpi_info *acpi)
     while (atomic_load(&cpus_done) < expected && rdtsc() - start < clock_ms(DEADLINE_MS))
         cpu_relax();
     log_info("host test over: %u of %u CPUs done", atomic_load(&cpus_done), cpu_count);
+    pump();
     log_drain();
     outb(BOCHS_PORT, 'D'); /* Bochs: into its debugger, which ends it well */
     acpi_power_off(acpi);
@@ -157,6 +188,8 @@ _Noreturn void hosttest_run(const struct acpi_info *acpi)
     } else {
         log_until_over();
     }
+    for (uint64_t start = rdtsc(); pump() && rdtsc() - start < clock_ms(DEADLINE_MS);)
+        cpu_relax();
     atomic_fetch_add(&cpus_done, 1);
     /* The CPU that was held for good says nothing any more: the last one switches the machine off. */
     if (me == (hosttest >= HOSTTEST_HOLD ? cpu_count - 1 : 0))

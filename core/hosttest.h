@@ -6,7 +6,8 @@
  *   uart  every CPU writes more than 20,000 bytes of frames at once (fewer with more than 4 CPUs);
  *         uart-nmi: and sends NMIs, whose handlers log, to the next one
  *   step  CPU 0 writes the same record again and again; the n-th time an NMI comes behind the n-th instruction
- *         of the call, and its handler logs too. The other CPUs log all the time. Every record must arrive.
+ *         of the call (log=async: of the call and the pump), and its handler logs too. The other CPUs log all
+ *         the time. All records are numbered, by CPU and context, and every one must arrive.
  *   hold  the same, but CPU 0 is held there until the others have logged HOLD_RECORDS more. The last time it is
  *         held for good: its frame stays open.
  *   stopped  CPU 0 is held for good in the middle of a frame; then the others do what they do in uart
