@@ -86,7 +86,8 @@ def bullseye(cpus: int) -> Row:
                                " && /pal/32/main 1 2 && /pal/64/main 1 2"))
 
 
-def host_test(name: str, *log: str, series: tuple[str, ...], options: str = "", deadline: float = 120) -> Row:
+def host_test(name: str, *log: str, series: tuple[str, ...], options: str = "",
+              deadline: float = 120) -> Row:
     """The log on the machine itself, without a guest (core/hosttest.h); no frame and no record may be lost."""
     machine = Machine(f"log-{name}{options.replace('log=', '-')}", flavour="alone",
                       options=f"test={name} {options}".strip(), deadline=deadline)
