@@ -13,6 +13,9 @@ AFTER_DEPS = @$(MAKE) --no-print-directory
 $(BUILD)/deps.stamp: ci/packages ci/deps.sh ci/apt.sh
 	@ci/deps.sh
 	@mkdir -p $(@D) && touch $@
+$(BUILD)/test-deps.stamp: ci/packages.test ci/deps.sh ci/apt.sh
+	@ci/deps.sh packages.test
+	@mkdir -p $(@D) && touch $@
 $(BUILD)/vmlinuz: ci/kernel.sh ci/apt.sh
 	ci/kernel.sh $@ amd64
 # Bochs is slow: it boots the kernel that Debian makes for clouds, which is packed for speed, not for size.
@@ -37,8 +40,9 @@ $(BUILD)/mark/mark: ci/mark.asm
 	ld -o $@ $@.o
 	@rm $@.o # what is left in the directory is what the guest finds as /extra
 
-.PHONY: deps demo run test check machine-test differential-test reset-test reset-quick hang-test gdb-test uart-test bench lint iso images
+.PHONY: deps test-deps demo run test check machine-test differential-test reset-test reset-quick hang-test gdb-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
+test-deps: deps $(BUILD)/test-deps.stamp
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
 images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/qemu_ignne.so guest-programs
@@ -60,10 +64,10 @@ run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra,
 	@BUILD=$(BUILD) $(PYTHON) -m ci.run --vendor $(VENDOR) --cpus $(CPUS) --memory $(MEM) --options '$(OPTIONS)' \
 		$(if $(EXTRA),--extra '$(EXTRA)') -- "$$BRAID_CMD"
 
-test: deps ## everything: host tests, machine tests, lint; the last line is the count
+test: test-deps ## everything: host tests, machine tests, lint; the last line is the count
 	@$(PYTHON) -m ci.totals $(CHECKS:model-quick=model) machine-test reset-quick hang-test gdb-test uart-test differential-test lint
 
-check: deps ## the quick part: host tests and lint
+check: test-deps ## the quick part: host tests and lint
 	@$(PYTHON) -m ci.totals $(CHECKS) lint
 
 machine-test: images $(BUILD)/vmlinuz-cloud $(OTHER_KERNELS) ## boot each machine of ci/machines.py, or those that match ONLY=REGEX

@@ -4,7 +4,7 @@ usage: python3 -m ci.totals [--lint] TARGET...
 
 A suite closes with `N passed, N failed`, perhaps followed by `, N skipped`. One that says no such line
 counts as one failure, and so does one that says it and fails all the same. With --lint a target may be
-silent: its status is one count then. The last line is the sum.
+silent: its status is one count then. The last line is the sum; what was skipped stands before it, by suite.
 """
 
 from __future__ import annotations
@@ -77,10 +77,12 @@ def main() -> int:
     targets = sys.argv[1 + silence:]
     counts = {target: run(target, silence) for target in targets}
     for target, count in counts.items():
+        if count.skipped:
+            print(f"skipped: {count.skipped} of {target}, for the reasons that it gives")
         if count.failed:
             print(f"failed: {target} ({count})")
     total = sum(counts.values(), Count())
-    print(total)
+    print(f"{total.passed} passed, {total.failed} failed")
     return 1 if total.failed or not total.passed else 0
 
 
