@@ -45,8 +45,9 @@ def build(machine: Machine, where: Path) -> Path:
     where.mkdir(parents=True, exist_ok=True)
     iso = where / "boot.iso"
     root = initramfs(machine, where / "initramfs") if machine.flavour != "alone" else Path("none")
-    _run([str(ROOT / "ci/iso.sh"), str(iso), machine.flavour, str(BUILD / machine.kernel),
-          str(root), f"{KERNEL_ARGS} {machine.kernel_args}".strip(), machine.options])
+    arguments = f"{machine.first_args} {KERNEL_ARGS} {machine.kernel_args}".strip()
+    _run([str(ROOT / "ci/iso.sh"), str(iso), machine.flavour, str(BUILD / machine.kernel), str(root),
+          arguments, machine.options])
     root.unlink(missing_ok=True)
     return iso
 

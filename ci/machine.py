@@ -42,7 +42,8 @@ class Machine:
     kernel: str = "vmlinuz"  # in build/
     busybox: str = "/bin/busybox"  # static, for the kernel's architecture; a path, in build/ if relative
     options: str = ""  # Braid's boot options
-    kernel_args: str = ""  # beside KERNEL_ARGS
+    kernel_args: str = ""  # behind KERNEL_ARGS
+    first_args: str = ""  # before them: of two earlyprintk= Linux takes the first
     command: str = "true"  # what the guest's shell runs
     loops: int = 100  # how often /pal/demo goes round
     extra: Optional[Path] = None  # a directory that the guest finds as /extra

@@ -34,12 +34,13 @@ def refused(name: str, says: str, **machine: object) -> Row:
                Expect(result=None, guest=False, log=(says,), frames_lost=None))
 
 
-def panics(name: str, way: int, *says: str) -> Row:
+def panics(name: str, way: int, *says: str, options: str = "") -> Row:
     """CPU 1 is broken on purpose under a running guest: a report names what happened, and each other CPU says
     where it was.
     """
     stopped = tuple(f"cpu{cpu} stopped for the panic of cpu1" for cpu in (0, 2, 3))
-    machine = Machine(f"panic-{name}", options="test=on", command=f"taskset 2 /pal/64/quiesce --break {way}")
+    machine = Machine(f"panic-{name}", options=f"test=on {options}".strip(),
+                      command=f"taskset 2 /pal/64/quiesce --break {way}")
     return Row(machine, Expect(result=None, log=(*says, *stopped, "panic: stopped"),
                                not_log=("has not stopped",)))
 
@@ -56,9 +57,9 @@ def pals(name: str, *programs: str, kernel_args: str = "") -> Row:
                        command=f"status=0; for width in 32 64; do {command}; done; exit $status"))
 
 
-def checks(name: str, kernel_args: str = "") -> Row:
-    """A program of pal/check/, which counts its cases."""
-    counted = Expect(console=(r"[1-9]\d* passed, 0 failed",))
+def checks(name: str, *log: str, kernel_args: str = "") -> Row:
+    """A program of pal/check/, which counts its cases; and what the log must say of them."""
+    counted = Expect(console=(r"[1-9]\d* passed, 0 failed",), log=log)
     return replace(pals(name, name, kernel_args=kernel_args), expect=counted)
 
 
@@ -88,7 +89,7 @@ def bullseye(cpus: int) -> Row:
 
 def host_test(name: str, *log: str, series: tuple[str, ...], options: str = "",
               deadline: float = 120) -> Row:
-    """The log on the machine itself, without a guest (core/hosttest.h); no frame and no record may be lost."""
+    """The log on the machine itself, without a guest (core/hosttest.h); no frame, no record may be lost."""
     machine = Machine(f"log-{name}{options.replace('log=', '-')}", flavour="alone",
                       options=f"test={name} {options}".strip(), deadline=deadline)
     return Row(machine, Expect(result=None, log=log, series=series))
@@ -132,11 +133,12 @@ ROWS = [
 
     # TrustVisor: calls that work, then programs that abuse it in both widths; they say what they counted
     pals("calls-good", "test 100", *(f"test_args {kind} 20 1" for kind in range(1, 5))),
-    checks("calls", kernel_args="iomem=relaxed"),
+    checks("calls", "REG refused: entry 0x", "REG refused: .* the hypervisor's", kernel_args="iomem=relaxed"),
     checks("faults"), ENDLESS, checks("outside"), checks("threads"), pals("abandon", "abandon"),
 
     # Isolation: a signal for the program, a log line, and the machine goes on
-    checks("devmem", kernel_args="iomem=relaxed"),
+    checks("devmem", *(f"guest {access} of 0x\\w+ .*forbidden, #GP" for access in ("read", "write", "fetch")),
+           kernel_args="iomem=relaxed"),
 
     # COM1 is the log's: not there for the guest, or (console=log) a UART whose output is part of the log.
     Row(Machine("com1-hidden", cpus=1, command="! dmesg | grep 'at I/O 0x3f8'")),
@@ -144,6 +146,10 @@ ROWS = [
                 command="for i in 1 2 3; do echo line $i of the guest; done >/dev/ttyS0;"
                         " stty -F /dev/ttyS0 -echo"),
         Expect(log=("console: line 1 of the guest", "console: line 3 of the guest"))),
+    # All of the kernel's output, and so the result: Linux has one 8250 console.
+    Row(Machine("com1-kernel", cpus=1, options="console=log",
+                first_args="earlyprintk=ttyS0,115200 console=ttyS0,115200"),
+        Expect(result=None, log=("console: .*bootconsole .earlyser0. enabled", "console: RESULT 0"))),
 
     # Stop. 334 rounds to 3 other CPUs each are 1002 NMIs by the ICR.
     quiesces(1000),
@@ -164,6 +170,7 @@ ROWS = [
     overflows("df-stack", 8, "#DF"), overflows("mc-stack", 9, "#MC"),
     panics("guard-page", 1, "#PF page fault", "the guard page under the stack: normal: nothing is mapped"),
     panics("invalid-opcode", 2, "#UD invalid opcode", r"the instruction's bytes, last first: 0x\w+0b0f"),
+    panics("async", 2, "#UD invalid opcode", options="log=async"),  # what waits in all rings gets out
     panics("protection", 4, "#GP protection", "is no canonical address"),
     Row(Machine("panic-deaf-cpu", options="test=on", command="/pal/64/stall nmi panic"),
         Expect(result=None, log=("#UD invalid opcode", "cpu0 stopped for the panic of cpu1",

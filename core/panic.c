@@ -93,6 +93,7 @@ void panic_finish(const struct trap_frame *frame)
         name_those_that_run(self);
         log_flush_panic();
         log_error("panic: stopped; reset the machine");
+        log_flush_panic(); /* in async mode it waits in its ring */
         log_drain();
     }
     stop();
