@@ -62,7 +62,8 @@ struct cpu {
     _Atomic uint64_t sampled_rip; /* host RIP that the last NMI interrupted */
 
     uint64_t stack_top[4]; /* enum stack: normal, NMI, #DF, #MC */
-    void *gdt, *tss;
+    void *tables;          /* its GDT, TSS and IDT (x86/descriptors.c) */
+    void *tss;
     struct vcpu vcpu;
 };
 enum { START_SIPI = 1 << 8, START_INIT = 1 << 9 };

@@ -195,7 +195,6 @@ static void set_up_cpus(void)
         if (descriptors_carve(&cpus[i]) || backend->cpu_start(&cpus[i].vcpu))
             boot_fail("too little memory for the CPUs' stacks: a bug");
     paging_load();
-    traps_init();
     descriptors_load(&cpus[0]);
     memory_pool_init();
     if (view_init())

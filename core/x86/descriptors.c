@@ -8,7 +8,7 @@
 #include "core/x86/paging.h"
 #include "core/x86/trap.h"
 
-enum selector { SEL_CODE = 0x08, SEL_DATA = 0x10, SEL_TSS = 0x18, GDT_ENTRIES = 5 };
+enum selector { SEL_CODE = 0x08, SEL_DATA = 0x10, SEL_TSS = 0x18, GDT_ENTRIES = 5, VECTORS = 32 };
 enum { GATE_INTERRUPT = 0x8E, TSS_AVAILABLE = 0x89 };
 
 struct tss {
@@ -34,8 +34,13 @@ struct table_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-static struct gate idt[32] __attribute__((aligned(16)));
-extern const uint64_t trap_stubs[32];
+/* A CPU's page of them. */
+struct tables {
+    uint64_t gdt[GDT_ENTRIES];
+    struct tss tss __attribute__((aligned(64)));
+    struct gate idt[VECTORS] __attribute__((aligned(64)));
+};
+extern const uint64_t trap_stubs[VECTORS];
 
 static const struct {
     const char *name;
@@ -47,9 +52,9 @@ static const struct {
     [STACK_MC] = {"#MC", 8192},
 };
 
-void traps_init(void)
+static void fill_idt(struct gate *idt)
 {
-    for (unsigned i = 0; i < 32; i++) {
+    for (unsigned i = 0; i < VECTORS; i++) {
         uint64_t stub = trap_stubs[i];
         unsigned ist = i == VEC_NMI ? STACK_NMI : i == VEC_DF ? STACK_DF : i == VEC_MC ? STACK_MC : 0;
         idt[i] = (struct gate){.offset_low = (uint16_t)stub,
@@ -70,29 +75,30 @@ int descriptors_carve(struct cpu *cpu)
         paging_unmap((uint64_t)base);
         cpu->stack_top[i] = (uint64_t)base + PAGE_SIZE + stacks[i].size;
     }
-    uint8_t *page = memory_carve(PAGE_SIZE);
-    if (!page)
+    struct tables *tables = memory_carve(PAGE_SIZE);
+    if (!tables)
         return -E_NOMEM;
-    cpu->gdt = page;
-    cpu->tss = page + 64;
-    struct tss *tss = cpu->tss;
+    struct tss *tss = &tables->tss;
+    cpu->tables = tables;
+    cpu->tss = tss;
     for (unsigned i = STACK_NMI; i < STACKS; i++)
         tss->ist[i - 1] = cpu->stack_top[i];
     tss->io_map = sizeof *tss;
     uint64_t base = (uint64_t)tss;
-    uint64_t *gdt = cpu->gdt;
-    gdt[SEL_CODE / 8] = 0x00AF9A000000FFFF;
-    gdt[SEL_DATA / 8] = 0x00CF92000000FFFF;
-    gdt[SEL_TSS / 8] = (sizeof *tss - 1) | (base & 0xFFFFFF) << 16 | (uint64_t)TSS_AVAILABLE << 40 |
-                       (base >> 24 & 0xFF) << 56;
-    gdt[SEL_TSS / 8 + 1] = base >> 32;
+    tables->gdt[SEL_CODE / 8] = 0x00AF9A000000FFFF;
+    tables->gdt[SEL_DATA / 8] = 0x00CF92000000FFFF;
+    tables->gdt[SEL_TSS / 8] = (sizeof *tss - 1) | (base & 0xFFFFFF) << 16 | (uint64_t)TSS_AVAILABLE << 40 |
+                               (base >> 24 & 0xFF) << 56;
+    tables->gdt[SEL_TSS / 8 + 1] = base >> 32;
+    fill_idt(tables->idt);
     return 0;
 }
 
 void descriptors_load(struct cpu *cpu)
 {
-    struct table_pointer gdtr = {GDT_ENTRIES * 8 - 1, (uint64_t)cpu->gdt};
-    struct table_pointer idtr = {sizeof idt - 1, (uint64_t)idt};
+    const struct tables *tables = cpu->tables;
+    struct table_pointer gdtr = {sizeof tables->gdt - 1, (uint64_t)tables->gdt};
+    struct table_pointer idtr = {sizeof tables->idt - 1, (uint64_t)tables->idt};
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %2\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"

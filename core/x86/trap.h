@@ -12,13 +12,11 @@ struct trap_frame {
 
 enum stack { STACK_NORMAL, STACK_NMI, STACK_DF, STACK_MC, STACKS };
 
-/* Stacks with a guard page under each, GDT and TSS of a CPU, carved from the boot pool. Negative: too little
+/* Stacks with a guard page under each, GDT, TSS and IDT of a CPU, carved from the boot pool. Negative: too little
  * memory. */
 int descriptors_carve(struct cpu *cpu);
-/* On the CPU itself: its GDT, TSS, GS base and the IDT. */
+/* On the CPU itself: its GDT, TSS, IDT and GS base. */
 void descriptors_load(struct cpu *cpu);
-/* Fills the IDT that all CPUs share. Once. */
-void traps_init(void);
 
 /* Which of this CPU's stacks has its guard page at that address; STACKS: none. */
 enum stack stack_of_guard(const struct cpu *cpu, uint64_t address);
