@@ -37,6 +37,7 @@ void hang_awaited(struct cpu *cpu, uint64_t round, uint64_t waited_ms, uint32_t 
     if (atomic_load_explicit(&cpu->phase, memory_order_relaxed) == PHASE_PARKED && parked < round)
         log_warn("  cpu%u stands parked for quiesce %lu, which is over: it waits for nobody", cpu->index,
                  parked);
+    log_push(); /* who waits does not come to an exit */
     atomic_store(&cpu->asked, 1);
     doorbell_ring_again(cpu);
 }
@@ -73,4 +74,5 @@ void hang_nmi(struct cpu *cpu, const struct trap_frame *frame)
     log_warn("asked where it is: phase %s for %lu ms, last exit %s, guest rip 0x%lx", phase_of(cpu),
              phase_ms(cpu), exit_name(cpu->vcpu.exit.reason), cpu->vcpu.rip);
     backtrace(frame->rip, frame->rbp);
+    log_push(); /* this CPU may never come to an exit again */
 }

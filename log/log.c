@@ -126,6 +126,14 @@ bool log_pump(unsigned cpu, unsigned max_records)
     return log_backlog(cpu);
 }
 
+void log_push(void)
+{
+    struct log_writer *self = log_self();
+
+    if (self != NULL && log_get(log_state.open))
+        log_send_own(self);
+}
+
 bool log_pump_at_exit(unsigned cpu, unsigned max_records)
 {
     struct log_lane *lane;

@@ -106,6 +106,9 @@ void log_text(enum log_level level, const char *text);
  */
 bool log_pump(unsigned cpu, unsigned max_records);
 
+/* What this context has logged leaves now, in async mode, too: a CPU's answer from where it hangs. Any context. */
+void log_push(void);
+
 /* Are there records of `cpu` (< max_cpus) that the wire has not taken? Cheap. Any context. */
 bool log_waits(unsigned cpu);
 

@@ -3,7 +3,8 @@
  *
  * A writer's records are sent by one context at a time:
  * - sync: by the writer itself, in log_send_own(), unless its CPU's normal context is just doing it (`busy`);
- * - async, and what sync had to leave: by its CPU's normal context, in log_send_lane();
+ * - async, and what sync had to leave: by its CPU's normal context, in log_send_lane(); or as in sync, where
+ *   log_push() asks for it;
  * - panic: by the panicking CPU. It asks for the right to the wire (owner.h), which everybody then needs.
  * A record counts as sent when its frame went out whole. Else it stays, and goes again in the next frame.
  */

@@ -61,6 +61,25 @@ void test_wire_async_mode_waits_for_the_pump(void)
     decode_free(&got);
 }
 
+/* In an NMI inside the normal context, say: its own records, and nobody else's. */
+void test_wire_async_mode_pushes_its_own(void)
+{
+    struct decoded got;
+
+    machine_start_open(4, LOG_ASYNC);
+    log_info("stays");
+    machine_context = LOG_NMI;
+    log_info("asked where it is");
+    log_push();
+    machine_context = LOG_NORMAL;
+    CHECK_EQ(log_totals().records, 1u);
+    CHECK(log_backlog(0), "the normal context's waits for its pump");
+    got = received();
+    CHECK(of_kind(&got, LOG_KIND_RECORD) == 1 && got.frames[got.count - 1].context == LOG_NMI,
+          "the NMI's record");
+    decode_free(&got);
+}
+
 /* At exits a small backlog waits for company, but not for long. */
 void test_wire_async_mode_at_exits(void)
 {

@@ -25,6 +25,7 @@
     X(test_wire_sync_mode_sends_before_it_returns)                                                           \
     X(test_wire_async_mode_waits_for_the_pump)                                                               \
     X(test_wire_async_mode_at_exits)                                                                         \
+    X(test_wire_async_mode_pushes_its_own)                                                                   \
     X(test_wire_async_mode_drains)                                                                           \
     X(test_wire_opens_with_what_waited)                                                                      \
     X(test_wire_nmi_at_every_byte)                                                                           \
