@@ -63,6 +63,10 @@ def checks(name: str, *log: str, kernel_args: str = "") -> Row:
     return replace(pals(name, name, kernel_args=kernel_args), expect=counted)
 
 
+def with_cpus(cpus: int, row: Row) -> Row:
+    return replace(row, machine=replace(row.machine, cpus=cpus))
+
+
 def quiesces(rounds: int) -> Row:
     """Each stops all CPUs, and each is counted."""
     said = f"quiesces asked {rounds} completed {rounds} counted {rounds}"
@@ -135,6 +139,7 @@ ROWS = [
     pals("calls-good", "test 100", *(f"test_args {kind} 20 1" for kind in range(1, 5))),
     checks("calls", "REG refused: entry 0x", "REG refused: .* the hypervisor's", kernel_args="iomem=relaxed"),
     checks("faults"), ENDLESS, checks("outside"), checks("threads"), pals("abandon", "abandon"),
+    with_cpus(8, checks("many")),
 
     # Isolation: a signal for the program, a log line, and the machine goes on
     checks("devmem", *(f"guest {access} of 0x\\w+ .*forbidden, #GP" for access in ("read", "write", "fetch")),

@@ -10,7 +10,8 @@
     X(main)                                                                                                  \
     X(test)                                                                                                  \
     X(test_args)                                                                                             \
-    X(calls) X(faults) X(outside) X(threads) X(abandon) X(devmem) X(quiesce) X(stall) X(cost) X(endless)
+    X(calls)                                                                                                 \
+    X(faults) X(outside) X(threads) X(many) X(abandon) X(devmem) X(quiesce) X(stall) X(cost) X(endless)
 
 #define DECLARE_PROGRAM(name) int name##_program(int argc, char **argv);
 PROGRAMS(DECLARE_PROGRAM)

@@ -64,7 +64,7 @@ for width in 32 64; do
     ok "$width stall alone" refused "no TrustVisor here" "$bin/stall" exit
     ok "$width abandon alone" refused "no TrustVisor here" "$bin/abandon" 1
     ok "$width devmem alone" refused "no TrustVisor here" "$bin/devmem" 0x7800000
-    for check in calls faults outside threads; do
+    for check in calls faults outside threads many; do
         ok "$width $check alone" refused "no TrustVisor here" "$bin/$check"
     done
     ok "$width example alone" refused "no TrustVisor here" "$pal/example/$width/pin" 1234 1111
@@ -83,6 +83,7 @@ for width in 32 64; do
     ok "$width calls fail unprotected" refused "^2 passed, 1[01] failed" "$bin/calls"
     ok "$width threads fail unprotected" refused "a running PAL was unregistered" "$bin/threads" unregister_running
     ok "$width threads compute unprotected" status_is 0 "$bin/threads" one_pal_two_threads
+    ok "$width many fails unprotected" refused "^0 passed, 1 failed" "$bin/many"
     ok "$width no such case" status_is 2 "$bin/threads" nothing
 done
 
