@@ -59,7 +59,7 @@ demo: deps ## boot Debian on CPUS=4 under Braid, run pal_demo LOOPS=100 times tw
 	@BUILD=$(BUILD) $(PYTHON) -m ci.demo --vendor $(VENDOR) --cpus $(CPUS) --loops $(LOOPS) --memory $(MEM) \
 		--options '$(OPTIONS)'
 
-run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra, and end with its status
+run: deps ## run CMD='...' in the demo's guest, files of EXTRA=DIR under /extra; its status: said, and 0 or not
 	$(AFTER_DEPS) $(VENDOR_IMAGES)
 	@BUILD=$(BUILD) $(PYTHON) -m ci.run --vendor $(VENDOR) --cpus $(CPUS) --memory $(MEM) --options '$(OPTIONS)' \
 		$(if $(EXTRA),--extra '$(EXTRA)') -- "$$BRAID_CMD"

@@ -1,6 +1,7 @@
 """`make run CMD='...' [EXTRA=DIR]`: boot the demo's machine, run a command in its guest, end with its status.
 
 The guest's console comes to standard output. Status 125: the machine hung, was reset, or could not be built.
+Under make, which knows no status of a failure but 2, the last line tells it.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def main() -> int:
         print(f"run: {verdict}; what it said is in {session.where}/", file=sys.stderr)
     if seen.result is None or verdict.kind in ("hang", "reset"):
         return NO_RESULT
+    if seen.result:
+        print(f"run: the command ended with status {seen.result}", file=sys.stderr)
     return seen.result & 0xFF
 
 
