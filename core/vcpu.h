@@ -91,12 +91,13 @@ struct backend {
     const char *name;
     /* Does CPUID offer it? */
     bool (*present)(void);
-    /* NULL: this CPU will do. Otherwise the line that names the mend. */
+    /* NULL: CPUs like this one will do. Otherwise the line that names the mend. */
     const char *(*probe)(void);
     /* Carves what a vcpu needs; boot, on the boot CPU. Negative: no memory. */
     int (*cpu_start)(struct vcpu *vcpu);
-    /* Turns virtualisation on, on the CPU itself, whose descriptors and GS are final. */
-    void (*cpu_enable)(struct vcpu *vcpu);
+    /* Turns virtualisation on, on the CPU itself, whose descriptors and GS are final. NULL, or as probe: the
+     * firmware may have locked it off on some CPUs only. */
+    const char *(*cpu_enable)(struct vcpu *vcpu);
     /* Which MSRs and ports exit (guest/policy.h). Once. */
     void (*permissions_init)(void);
     /* State after INIT (APM 14.1.3); then, for SIPI, real mode at vector << 8. */

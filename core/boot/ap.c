@@ -20,12 +20,18 @@ extern struct cpu *trampoline_cpu;
 
 _Noreturn void ap_main(struct cpu *cpu);
 static const struct acpi_info *acpi; /* for a host test's end */
+static const char *_Atomic refused;  /* by the CPU that is being started */
 
 _Noreturn void ap_main(struct cpu *cpu)
 {
     paging_load();
     descriptors_load(cpu);
-    backend->cpu_enable(&cpu->vcpu);
+    const char *why = backend->cpu_enable(&cpu->vcpu);
+    if (why) {
+        atomic_store(&refused, why);
+        for (;;)
+            __asm__ volatile("cli; hlt");
+    }
     backend->reset(&cpu->vcpu);
     lapic_start(&cpu->vcpu);
     log_cpu_online(cpu->index, cpu->apic_id);
@@ -47,8 +53,14 @@ static bool start(struct cpu *cpu, uint64_t page)
         apic_send(cpu->apic_id, APIC_SIPI << ICR_DELIVERY_SHIFT | ICR_ASSERT | (uint32_t)(page >> 12), keep);
         clock_delay_us(SIPI_WAIT_US);
     }
-    while (atomic_load(&cpu->state) == CPU_ABSENT && rdtsc() - started < clock_ms(AP_DEADLINE_MS))
+    while (atomic_load(&cpu->state) == CPU_ABSENT && !atomic_load(&refused) &&
+           rdtsc() - started < clock_ms(AP_DEADLINE_MS))
         cpu_relax();
+    const char *why = atomic_load(&refused);
+    if (why) {
+        log_error("cpu%u (APIC id %u) is not like the first one", cpu->index, cpu->apic_id);
+        boot_fail(why);
+    }
     if (atomic_load(&cpu->state) != CPU_ABSENT)
         return true;
     /* Late, it would come up on the next one's stack, or in the guest's memory: INIT makes it wait for a SIPI

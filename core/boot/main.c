@@ -201,7 +201,9 @@ static void set_up_cpus(void)
         boot_fail("too little memory for the nested page tables: use a machine with less RAM");
     for (unsigned i = 0; i < cpu_count; i++)
         cpus[i].vcpu.view = view_main();
-    backend->cpu_enable(&cpus[0].vcpu);
+    why = backend->cpu_enable(&cpus[0].vcpu);
+    if (why)
+        boot_fail(why);
     backend->reset(&cpus[0].vcpu);
     lapic_start(&cpus[0].vcpu);
 }

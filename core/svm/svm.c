@@ -33,8 +33,6 @@ static bool present(void)
 
 static const char *probe(void)
 {
-    if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
-        return "SVM is disabled by the firmware (VM_CR.SVMDIS): turn SVM on in its setup";
     struct cpuid svm = cpuid(0x8000000A, 0);
     if (!(svm.edx & CPUID_NPT))
         return "this CPU has SVM but no nested paging (CPUID 8000000A EDX bit 0): use one that has (QEMU: "
@@ -65,16 +63,20 @@ static int cpu_start(struct vcpu *vcpu)
     return 0;
 }
 
-/* On the CPU itself: SVM on, and the host state that VMLOAD brings back after each exit. */
-static void cpu_enable(struct vcpu *vcpu)
+/* On the CPU itself: SVM on, and the host state that VMLOAD brings back after each exit. With SVMDIS, to set
+ * EFER.SVME is #GP (15.30.1). */
+static const char *cpu_enable(struct vcpu *vcpu)
 {
     uint64_t host = host_vmcb[vcpu->cpu->index];
+    if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+        return "SVM is disabled by the firmware (VM_CR.SVMDIS): turn SVM on in its setup";
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     /* A physical INIT becomes #SX (15.28), and no A20 gate masks our addresses. QEMU and Bochs have neither
      * bit. */
     wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
     wrmsr(MSR_VM_HSAVE_PA, host + PAGE_SIZE);
     __asm__ volatile("vmsave %0" ::"a"(host) : "memory");
+    return NULL;
 }
 
 static void set_segment(struct vmcb_segment *s, uint16_t selector, uint64_t base, uint32_t limit,

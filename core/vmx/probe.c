@@ -86,13 +86,23 @@ static const char *check_ept(uint64_t cap)
     return NULL;
 }
 
+/* VMXON is #GP unless the MSR is locked with VMX allowed (24.7). Firmware may leave it open: locked here, it
+ * stays so until the next reset. */
+const char *vmx_unlock(void)
+{
+    uint64_t feature = rdmsr(MSR_FEATURE_CONTROL);
+    if (!(feature & FEATURE_LOCKED))
+        wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_LOCKED | FEATURE_VMX);
+    else if (!(feature & FEATURE_VMX))
+        return "VMX is locked off by the firmware (IA32_FEATURE_CONTROL bit 2): turn VMX (VT-x) on in its "
+               "setup";
+    return NULL;
+}
+
 const char *vmx_probe(void)
 {
     struct vmx_controls *c = &vmx_controls;
-    uint64_t feature = rdmsr(MSR_FEATURE_CONTROL), basic = rdmsr(MSR_VMX_BASIC);
-    if (feature & FEATURE_LOCKED && !(feature & FEATURE_VMX))
-        return "VMX is locked off by the firmware (IA32_FEATURE_CONTROL bit 2): turn VMX (VT-x) on in its "
-               "setup";
+    uint64_t basic = rdmsr(MSR_VMX_BASIC);
     if (!(basic & BASIC_TRUE_CONTROLS))
         return "this CPU's VMX has no true controls (IA32_VMX_BASIC bit 55): use a Core i or later";
     c->revision = basic & BASIC_REVISION;

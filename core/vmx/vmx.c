@@ -12,7 +12,7 @@
 #include "core/x86/reset.h"
 #include "core/x86/trap.h"
 
-enum { CPUID_XSAVE = 1 << 26, FEATURE_LOCK_VMX = 1 << 0 | 1 << 2, VPIDS = 65536 };
+enum { CPUID_XSAVE = 1 << 26, VPIDS = 65536 };
 
 struct table_pointer {
     uint16_t limit;
@@ -107,21 +107,21 @@ static bool vmclear_and_load(void *vmcs)
 }
 
 /* VMXON (24.7), and the VMCS that stays current on this CPU. */
-static void cpu_enable(struct vcpu *vcpu)
+static const char *cpu_enable(struct vcpu *vcpu)
 {
     struct vmx *vmx = vmx_of(vcpu);
-    if (!(rdmsr(MSR_FEATURE_CONTROL) & 1))
-        wrmsr(MSR_FEATURE_CONTROL, rdmsr(MSR_FEATURE_CONTROL) | FEATURE_LOCK_VMX);
+    const char *why = vmx_unlock();
+    if (why)
+        return why;
     write_cr0((read_cr0() | rdmsr(MSR_VMX_CR0_FIXED0)) & rdmsr(MSR_VMX_CR0_FIXED1));
     /* OSXSAVE: for the guest's XSETBV, which is executed here. */
     uint64_t cr4 = read_cr4() | CR4_VMXE | (cpuid(1, 0).ecx & CPUID_XSAVE ? CR4_OSXSAVE : 0);
     write_cr4((cr4 | rdmsr(MSR_VMX_CR4_FIXED0)) & rdmsr(MSR_VMX_CR4_FIXED1));
-    if (!vmxon(vmx->vmxon) || !vmclear_and_load(vmx->vmcs)) {
-        log_error("cpu%u: VMXON or VMPTRLD failed: this CPU differs from the first one", vcpu->cpu->index);
-        __builtin_trap();
-    }
+    if (!vmxon(vmx->vmxon) || !vmclear_and_load(vmx->vmcs))
+        return "VMXON or VMPTRLD failed: a bug, or a CPU whose IA32_VMX_BASIC differs from the first one's";
     set_host_state(vcpu->cpu);
     set_controls(vmx);
+    return NULL;
 }
 
 static void set_table(enum vmcs_field base, enum vmcs_field limit, uint64_t at, uint32_t size)

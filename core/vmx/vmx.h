@@ -39,8 +39,10 @@ static inline struct vmx *vmx_of(const struct vcpu *vcpu)
  */
 #define VMX_CR0_OURS (CR0_NE | CR0_NW | CR0_CD)
 
-/* NULL: this CPU will do; else what is missing (vmx/probe.c). Fills the below. */
+/* NULL: CPUs like this one will do; else what is missing (vmx/probe.c). Fills the below. */
 const char *vmx_probe(void);
+/* On each CPU: NULL: VMXON is allowed; else what forbids it. */
+const char *vmx_unlock(void);
 bool vmx_present(void);
 extern struct vmx_controls {
     uint32_t revision, pin, primary, secondary, exit, entry;
