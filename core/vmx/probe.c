@@ -20,7 +20,7 @@ bool vmx_present(void)
 
 struct need {
     uint32_t bit;
-    const char *missing;
+    const char *line;
 };
 
 static const struct need pin[] = {
@@ -58,6 +58,19 @@ static const struct need enter[] = {
     {ENTRY_LOAD_PAT, "this CPU's VMX does not load IA32_PAT (entry control bit 14): use another CPU"},
     {ENTRY_LOAD_EFER, "this CPU's VMX does not load IA32_EFER (entry control bit 15): use another CPU"},
     {0, NULL}};
+/* Those that are 1 only at times, and what is said of a CPU that insists on 1. */
+static const struct need pin_free[] = {
+    {PIN_TIMER, "this CPU's VMX insists on its timer (pin-based control bit 6): use another CPU"}, {0, NULL}};
+static const struct need primary_free[] = {
+    {PRIMARY_HLT_EXITING, "this CPU's VMX insists on HLT exiting (primary control bit 7): use another CPU"},
+    {PRIMARY_INTERRUPT_WINDOW,
+     "this CPU's VMX insists on interrupt-window exiting (primary control bit 2): use another CPU"},
+    {PRIMARY_NMI_WINDOW,
+     "this CPU's VMX insists on NMI-window exiting (primary control bit 22): use another CPU"},
+    {0, NULL}};
+static const struct need enter_free[] = {
+    {ENTRY_GUEST_64, "this CPU's VMX insists on a 64-bit guest (entry control bit 9): use another CPU"},
+    {0, NULL}};
 
 /* The control field with the needed bits, those of `wanted` that the CPU has, and those that it insists on.
  */
@@ -68,8 +81,20 @@ static const char *choose(uint32_t msr, const struct need *needs, uint32_t wante
     *controls = must | (wanted & may);
     for (; needs->bit; needs++) {
         if ((may & needs->bit) != needs->bit)
-            return needs->missing;
+            return needs->line;
         *controls |= needs->bit;
+    }
+    return NULL;
+}
+
+/* The control field without the bits that are 1 only at times. */
+static const char *release(uint32_t msr, const struct need *bits, uint32_t *controls)
+{
+    uint32_t must = (uint32_t)rdmsr(msr);
+    for (; bits->bit; bits++) {
+        if (must & bits->bit)
+            return bits->line;
+        *controls &= ~bits->bit;
     }
     return NULL;
 }
@@ -117,14 +142,16 @@ const char *vmx_probe(void)
         why = choose(MSR_VMX_TRUE_EXIT, leave, 0, &c->exit);
     if (!why)
         why = choose(MSR_VMX_TRUE_ENTRY, enter, 0, &c->entry);
+    c->timer = c->pin & PIN_TIMER;
+    if (!why)
+        why = release(MSR_VMX_TRUE_PIN, pin_free, &c->pin);
+    if (!why)
+        why = release(MSR_VMX_TRUE_PRIMARY, primary_free, &c->primary);
+    if (!why)
+        why = release(MSR_VMX_TRUE_ENTRY, enter_free, &c->entry);
     if (why)
         return why;
-    /* Allowed, and wanted only at times. */
-    c->timer = c->pin & PIN_TIMER;
     c->timer_shift = rdmsr(MSR_VMX_MISC) & VMX_MISC_TIMER_SHIFT;
-    c->pin &= ~(uint32_t)PIN_TIMER;
-    c->primary &= ~(uint32_t)(PRIMARY_HLT_EXITING | PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW);
-    c->entry &= ~(uint32_t)ENTRY_GUEST_64;
     c->ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
     mtrr_read();
     return check_ept(c->ept_vpid);
