@@ -78,6 +78,7 @@ int main(int argc, char **argv)
     }
     test_string();
     test_memmap();
+    test_probe();
     test_insn(argv[1]);
     if (memory_reserve()) {
         test_walk();
