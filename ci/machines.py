@@ -13,6 +13,7 @@ STORM = "/pal/storm all 1 sleep 20"
 STORM_SAYS = ("STORM .* nmis_sent=[1-9].* failures=0",)
 PALS_FOR_25_S = ("echo NMI-READY; end=$(($(date +%s) + 25)); while [ $(date +%s) -lt $end ]; do"
                  " /pal/32/main 1 2 && /pal/64/main 3 4 || exit 1; done >/dev/null")
+PROGRAM_AT = r"cs:rip 0x\w+:0x4\w{5} rflags"  # in a report: RIP is the program's own
 QMP_NMIS = (Nmis(count=200, every=0.05, after="NMI-READY"),)
 
 
@@ -184,7 +185,8 @@ ROWS = [
     panics("machine-check", 5, "#MC machine check", "MCG_STATUS 0x"),
     panics("code-write", 10, "#PF page fault", r"write to 0x\w+, in the hypervisor's code: it is read-only"),
     Row(Machine("failed-entry", options="test=on", command="/pal/64/quiesce --break 6"),
-        Expect(result=None, log=("failed entry. cannot be handled", "VMRUN refused .*cannot be told"))),
+        Expect(result=None, log=("failed entry. cannot be handled", "VMRUN refused .*cannot be told",
+                                 PROGRAM_AT))),
     # All of it together; pal/guest/storm checks the sums. The long form is `make stress`.
     # With NMIs from outside, those that guest CPUs send must all arrive, and at most so many more.
     Row(Machine("storm-sync", options="test=on", command=STORM, deadline=240), Expect(console=STORM_SAYS)),

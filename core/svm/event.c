@@ -125,9 +125,9 @@ static void finish_step(struct vcpu *vcpu, struct exit *exit)
 void svm_finish_events(struct vcpu *vcpu, struct exit *exit)
 {
     struct vmcb *vmcb = vmcb_of(vcpu);
-    vmcb->event_injection = 0;
     if (exit->reason == EXIT_ENTRY_FAILED)
         return;
+    vmcb->event_injection = 0;
     if (vmcb->exit_interrupt_info & SVM_EVENT_VALID)
         requeue(vcpu, vmcb->exit_interrupt_info);
     if (vcpu->stepping)

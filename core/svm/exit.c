@@ -57,10 +57,6 @@ static void decode_nested_fault(const struct vmcb *vmcb, struct exit *exit)
 void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
 {
     struct vmcb *vmcb = vmcb_of(vcpu);
-    /* QEMU's SYSENTER in long mode leaves CS with L and D both set, which its own VMRUN refuses; a CPU sets L
-     * alone. */
-    if ((vmcb->cs.attributes & (SEGMENT_LONG | SEGMENT_BIG)) == (SEGMENT_LONG | SEGMENT_BIG))
-        vmcb->cs.attributes &= (uint16_t)~SEGMENT_BIG;
     *exit = (struct exit){.reason = EXIT_UNKNOWN,
                           .code = vmcb->exit_code,
                           .info1 = vmcb->exit_info1,
@@ -69,6 +65,10 @@ void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
         exit->reason = EXIT_ENTRY_FAILED;
         return;
     }
+    /* QEMU's SYSENTER in long mode leaves CS with L and D both set, which its own VMRUN refuses; a CPU sets L
+     * alone. */
+    if ((vmcb->cs.attributes & (SEGMENT_LONG | SEGMENT_BIG)) == (SEGMENT_LONG | SEGMENT_BIG))
+        vmcb->cs.attributes &= (uint16_t)~SEGMENT_BIG;
     if (exit->code >= SVM_EXCEPTION && exit->code <= SVM_EXCEPTION_LAST) {
         exit->reason = EXIT_EXCEPTION;
         exit->vector = (unsigned)(exit->code - SVM_EXCEPTION);

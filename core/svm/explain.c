@@ -8,7 +8,7 @@
 static const char *broken_rule(const struct vmcb *v)
 {
     if (v->rip >= (uint64_t)image_start && v->rip < (uint64_t)text_end)
-        return "cannot be told, since this CPU (QEMU's?) has written the host's state over it";
+        return "cannot be told, since this CPU (QEMU's? Bochs's?) has written the host's state over it";
     if (!(v->efer & EFER_SVME))
         return "EFER.SVME is 0";
     if (!(v->cr0 & CR0_CD) && v->cr0 & CR0_NW)
@@ -38,8 +38,8 @@ void svm_explain(struct vcpu *vcpu, const struct exit *exit)
     log_error("  exit 0x%lx info1 0x%lx info2 0x%lx interrupted 0x%lx injected 0x%lx", exit->code,
               exit->info1, exit->info2, v->exit_interrupt_info, v->event_injection);
     log_error("  cs:rip 0x%x:0x%lx rflags 0x%lx cr0 0x%lx cr2 0x%lx cr3 0x%lx cr4 0x%lx efer 0x%lx cpl %u",
-              v->cs.selector, v->rip, v->rflags, v->cr0, v->cr2, v->cr3, v->cr4, v->efer, v->cpl);
+              v->cs.selector, vcpu->rip, vcpu->rflags, v->cr0, v->cr2, v->cr3, v->cr4, v->efer, v->cpl);
     log_error("  rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx rsp 0x%lx rbp 0x%lx",
               vcpu->gpr[REG_RAX], vcpu->gpr[REG_RBX], vcpu->gpr[REG_RCX], vcpu->gpr[REG_RDX],
-              vcpu->gpr[REG_RSI], vcpu->gpr[REG_RDI], v->rsp, vcpu->gpr[REG_RBP]);
+              vcpu->gpr[REG_RSI], vcpu->gpr[REG_RDI], vcpu->gpr[REG_RSP], vcpu->gpr[REG_RBP]);
 }

@@ -175,12 +175,13 @@ static void enter(struct vcpu *vcpu, struct exit *exit)
 
     svm_enter(vcpu, (uint64_t)vmcb, host_vmcb[vcpu->cpu->index]);
 
-    vcpu->gpr[REG_RAX] = vmcb->rax;
-    vcpu->gpr[REG_RSP] = vmcb->rsp;
-    vcpu->rip = vmcb->rip;
-    vcpu->rflags = vmcb->rflags;
     svm_decode_exit(vcpu, exit);
-    if (exit->reason != EXIT_ENTRY_FAILED) { /* only an entry that took place has flushed */
+    /* Only an entry that took place has flushed. What was refused is kept, for the report. */
+    if (exit->reason != EXIT_ENTRY_FAILED) {
+        vcpu->gpr[REG_RAX] = vmcb->rax;
+        vcpu->gpr[REG_RSP] = vmcb->rsp;
+        vcpu->rip = vmcb->rip;
+        vcpu->rflags = vmcb->rflags;
         vcpu->seen_generation = generation;
         vcpu->flush = false;
     }
