@@ -30,6 +30,7 @@ uint32_t random32(void);
 void test_string(void);
 void test_memmap(void);
 void test_probe(void);
+void test_explain(void);
 void test_walk(void);
 void test_copy(void);
 void test_insn(const char *cases);

@@ -79,6 +79,7 @@ int main(int argc, char **argv)
     test_string();
     test_memmap();
     test_probe();
+    test_explain();
     test_insn(argv[1]);
     if (memory_reserve()) {
         test_walk();
