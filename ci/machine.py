@@ -62,6 +62,7 @@ class Expect:
     # Of the log, too: the last group is a number that counts up from 1 without a gap, for each value of the
     # groups before it.
     series: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()  # of the emulator: these, and no others
     frames_lost: Optional[int] = 0  # None: not looked at
 
 

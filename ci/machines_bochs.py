@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ci.demo import COMMAND
-from ci.machine import BOCHS_AMD, BOCHS_INTEL, Expect, on_bochs
-from ci.machines import ENDLESS, Row, boot, bullseye, checks, i386, pals, quiesces
+from ci.machine import BOCHS_AMD, BOCHS_INTEL, Expect, Machine, on_bochs
+from ci.machines import ENDLESS, PROGRAM_AT, Row, boot, bullseye, checks, i386, pals, quiesces
 
 OFTEN = 5  # of the programs, those that ask most of a backend are in make test
 MODELS = {"vmx": BOCHS_INTEL, "svm": BOCHS_AMD}
@@ -40,9 +40,17 @@ def demo(vendor: str, loops: int) -> Row:
     return on(vendor, Row(machine, Expect(console=says)))
 
 
+def failed_entry(vendor: str, rule: str, objection: str) -> Row:
+    """An entry with a state that Bochs refuses, and says why; Braid says what it finds, and the registers."""
+    machine = Machine("failed-entry", options="test=on", command="/pal/64/quiesce --break 6")
+    says = ("failed entry. cannot be handled", f"refused the guest's state.*: {rule}", PROGRAM_AT)
+    return on(vendor, Row(machine, Expect(result=None, log=says, objections=(objection,))), cpus=1)
+
+
 BOCHS = [on(vendor, boot(cpus), cpus) for vendor in MODELS for cpus in (1, 2, 4)]
 BOCHS += [demo("vmx", 100), on("vmx", quiesces(300), cpus=4), *programs("vmx")[:OFTEN],
-          demo("svm", 5), on("svm", quiesces(300), cpus=4)]
+          demo("svm", 5), on("svm", quiesces(300), cpus=4),
+          failed_entry("vmx", "RFLAGS bit 1 is 0", r"VMENTER FAIL: RFLAGS\[1\]")]
 
 # Linux 5.10 brings up one CPU on Bochs, bare as well.
 LONG = [*programs("vmx")[OFTEN:], *programs("svm"), on("vmx", i386(4), 4), on("vmx", bullseye(1), 1)]

@@ -52,7 +52,9 @@ def judge(seen: Seen, expect: Expect) -> Verdict:
         return Verdict("hang", "after the result: the guest never powered off")
     elif seen.shutdown != "guest-shutdown":
         return Verdict("reset", f"after the result: the machine ended by {seen.shutdown}, not by power-off")
-    missing = [f"the emulator objects: {line}" for line in seen.objections]
+    missing = [f"the emulator objects: {line}" for line in seen.objections
+               if not any(re.search(p, line) for p in expect.objections)]
+    missing += [f"the emulator does not object: /{p}/" for p in _missing(expect.objections, seen.objections)]
     missing += [f"log has no /{p}/" for p in _missing(expect.log, seen.log)]
     missing += [f"console has no /{p}/" for p in _missing(expect.console, seen.console)]
     missing += [f"log has /{p}/" for p in expect.not_log if p not in _missing([p], seen.log)]
