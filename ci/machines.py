@@ -135,6 +135,7 @@ ROWS = [
     refused("little-memory", "memory", cpus=1, memory=128),
     refused("no-svm", "SVM", cpus=1, cpu="qemu64,-svm"),
     refused("no-npt", "nested paging", cpus=1, cpu="EPYC,+svm,-npt"),
+    refused("many-cpus", "more CPUs than the log has lanes", cpus=33),
 
     # TrustVisor: calls that work, then programs that abuse it in both widths; they say what they counted
     pals("calls-good", "test 100", *(f"test_args {kind} 20 1" for kind in range(1, 5))),

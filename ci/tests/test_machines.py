@@ -19,8 +19,9 @@ def test_names_are_unique_and_serve_as_directories() -> None:
 
 
 def test_each_row_fits_the_two_cores() -> None:
-    for machine in (row.machine for row in ROWS):
-        assert machine.cpus <= 8 and machine.memory <= 2048 and machine.deadline <= 600
+    for row in ROWS:
+        assert row.machine.cpus <= 8 or not row.expect.guest
+        assert row.machine.memory <= 2048 and row.machine.deadline <= 600
 
 
 def test_ports() -> None:
