@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ci.demo import COMMAND
 from ci.machine import BOCHS_AMD, BOCHS_INTEL, Expect, Machine, on_bochs
-from ci.machines import ENDLESS, PROGRAM_AT, Row, boot, bullseye, checks, i386, pals, quiesces
+from ci.machines import ENDLESS, PROGRAM_AT, Row, boot, bullseye, checks, i386, pals, quiesces, refused
 
 OFTEN = 5  # of the programs, those that ask most of a backend are in make test
 MODELS = {"vmx": BOCHS_INTEL, "svm": BOCHS_AMD}
@@ -40,6 +40,12 @@ def demo(vendor: str, loops: int) -> Row:
     return on(vendor, Row(machine, Expect(console=says)))
 
 
+def lacking(name: str, says: str, model: str) -> Row:
+    """Refused before any guest runs, with the bit that is missing."""
+    row = on("vmx", refused(name, says), cpus=1)
+    return replace(row, machine=replace(row.machine, cpu=model))
+
+
 def failed_entry(vendor: str, rule: str, objection: str) -> Row:
     """An entry with a state that Bochs refuses, and says why; Braid says what it finds, and the registers."""
     machine = Machine("failed-entry", options="test=on", command="/pal/64/quiesce --break 6")
@@ -51,6 +57,10 @@ BOCHS = [on(vendor, boot(cpus), cpus) for vendor in MODELS for cpus in (1, 2, 4)
 BOCHS += [demo("vmx", 100), on("vmx", quiesces(300), cpus=4), *programs("vmx")[:OFTEN],
           demo("svm", 5), on("svm", quiesces(300), cpus=4),
           failed_entry("vmx", "RFLAGS bit 1 is 0", r"VMENTER FAIL: RFLAGS\[1\]")]
+
+# Real CPUs whose VMX lacks what Braid needs.
+BOCHS += [lacking("no-ept", "no EPT .* bit 1", "core2_penryn_t9600"),
+          lacking("no-unrestricted", "no unrestricted guest .* bit 7", "corei5_lynnfield_750")]
 
 # Linux 5.10 brings up one CPU on Bochs, bare as well.
 LONG = [*programs("vmx")[OFTEN:], *programs("svm"), on("vmx", i386(4), 4), on("vmx", bullseye(1), 1)]
