@@ -85,6 +85,8 @@ static void write_icr_low(struct vcpu *vcpu, uint32_t low)
         *apic_register(APIC_ICR_LOW) = low;
         return;
     }
+    /* INIT is never sent on: QEMU resets the CPU at once, whatever GIF and the intercept say (APM vol. 2,
+     * 15.17, 15.13.4), and in Bochs it stays pending over its exit. guest/start.h does what it would. */
     for (unsigned i = 0; i < cpu_count; i++) {
         struct cpu *target = &cpus[i];
         if (atomic_load(&target->state) == CPU_ABSENT || !is_target(vcpu->cpu, target, low, vcpu->icr_high))

@@ -99,7 +99,8 @@ void vmx_take_back(struct vcpu *vcpu)
 }
 
 /* What the exit interrupted is delivered again. A software interrupt or exception is left out: RIP still
- * stands on its instruction. An NMI was not delivered yet, so it does not block itself. */
+ * stands on its instruction. An NMI was not delivered yet, so it does not block itself; Bochs blocks until
+ * the guest's IRET, whatever is written here, but injects it all the same. */
 void vmx_requeue(struct vcpu *vcpu)
 {
     uint64_t info = vmread(VECTORING_EVENT);

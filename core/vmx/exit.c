@@ -68,7 +68,8 @@ static void decode_exception(struct vcpu *vcpu, struct exit *exit)
     vmx_requeue(vcpu);
     if ((info >> VMX_EVENT_TYPE_SHIFT & 7) == VMX_NMI) {
         /* NMIs are blocked from this exit to the next IRET, and VM entry does not end that (28.3, Bochs too):
-         * the handler's own IRET does, before anything parks. */
+         * the handler's own IRET does, before anything parks. Of a CPU in HLT, Bochs saves that it is active
+         * (not as 28.3.4): the guest's HLT ends there with nothing to do, which Linux looks for anyway. */
         exit->reason = EXIT_NMI;
         __asm__ volatile("int $2" ::: "memory");
         return;
