@@ -13,7 +13,8 @@ import os
 import re
 import signal
 import sys
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Iterator, Optional, Sequence
@@ -25,15 +26,12 @@ from ci import image
 from ci.stress_boot import run_job
 from ci.stress_db import CampaignError, Campaigns, Job, Outcome
 from ci.stress_table import rows, table, totals
+from ci.stress_workers import Cluster, StressError, Threads, Workers
 from decoder.elf import ElfError, load
 
 HERE = image.BUILD / "stress"
 PARTS = ("nmi", "register", "log", "hotplug", "quiesce")
 TRIES = 2  # of a boot whose worker dies
-
-
-class StressError(Exception):
-    """The campaign cannot be run; the text says why."""
 
 
 def storm(text: str) -> str:
@@ -94,20 +92,10 @@ def alone(where: Path) -> Iterator[None]:
         yield
 
 
-def executor(given: argparse.Namespace) -> Executor:
-    """Who runs the boots: threads here, each with a process, or the workers of a Dask cluster."""
-    if not given.scheduler:
-        return ThreadPoolExecutor(given.jobs)
-    try:
-        from distributed import Client
-    except ImportError:
-        raise StressError("SCHEDULER needs Dask: apt-get install python3-distributed") from None
-    try:
-        client = Client(given.scheduler, timeout=10)
-    except (OSError, ValueError) as error:
-        raise StressError(f"no Dask scheduler answers at {given.scheduler}: {error}") from None
-    made: Executor = client.get_executor(retries=TRIES)
-    return made
+def workers_for(given: argparse.Namespace) -> Workers:
+    if given.scheduler:
+        return Cluster(given.scheduler)
+    return Threads(given.jobs)
 
 
 def place(job: Job) -> str:
@@ -119,24 +107,28 @@ def settle(future: Future[Outcome]) -> Outcome:
     try:
         return future.result()
     except Exception as error:  # whatever a cluster's worker died of
-        return Outcome("lost", f"its worker failed: {error}".splitlines()[0], "lost")
+        return Outcome("lost", f"its worker failed: {error or type(error).__name__}".splitlines()[0], "lost")
 
 
-def work(campaigns: Campaigns, jobs: Sequence[Job], workers: Executor, screen: Console) -> None:
+def work(campaigns: Campaigns, jobs: Sequence[Job], workers: Workers, screen: Console) -> None:
     """Run the boots; each outcome is on disk before the next is looked at."""
     columns = (TextColumn("boots"), BarColumn(), MofNCompleteColumn(),
                TextColumn("{task.fields[bad]} failed"), TimeRemainingColumn())
     with Progress(*columns, console=screen, transient=True) as progress:
         task = progress.add_task("", total=len(jobs), bad=0)
-        flying = {workers.submit(run_job, job, place(job)): (job, 1) for job in jobs}
+        waiting = deque((job, 1) for job in jobs)
+        flying: dict[Future[Outcome], tuple[Job, int]] = {}
         bad = 0
-        while flying:
+        while waiting or flying:
+            while waiting and len(flying) < workers.room():
+                job, tries = waiting.popleft()
+                flying[workers.run(job, place(job))] = job, tries
             for future in wait(flying, return_when=FIRST_COMPLETED).done:
                 job, tries = flying.pop(future)
                 outcome = settle(future)
                 if outcome.verdict == "lost" and tries < TRIES:
                     screen.print(f"boot {job.boot}: {outcome.why}; it runs again", highlight=False)
-                    flying[workers.submit(run_job, job, place(job))] = job, tries + 1
+                    waiting.appendleft((job, tries + 1))
                     continue
                 campaigns.record(job.boot, outcome)
                 bad += outcome.verdict != "pass"
@@ -158,9 +150,11 @@ def campaign(given: argparse.Namespace, campaigns: Campaigns, screen: Console) -
     jobs = campaigns.pending(number)
     word = "goes on" if goes_on else "begins"
     screen.print(f"campaign {number} {word}: {len(jobs)} of {given.boots} boots to run", highlight=False)
-    workers = executor(given)
-    work(campaigns, jobs, workers, screen)
-    workers.shutdown()  # not by `with`: an interruption must not wait for the boots that are still to come
+    workers = workers_for(given)
+    try:
+        work(campaigns, jobs, workers, screen)
+    finally:
+        workers.close()
     results = campaigns.results(number)
     before = campaigns.before(number)
     screen.print(table(rows(results, campaigns.results(before) if before else ())))

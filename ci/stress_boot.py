@@ -33,6 +33,7 @@ HYPERVISOR = {"begin": 0x7800000, "length": 0x1000000}  # 120 to 136 MiB: its me
 DUMP_SECONDS = 60.0  # until a dump counts as failed
 SAID = re.compile(r"\bSTORM ((?:\w+=\d+ ?)+)")
 PANIC = "panic: stopped"  # a CPU's last word
+RUNNING: set[subprocess.Popen[str]] = set()  # of run_job, in whatever threads
 
 
 def machine(job: Job) -> Machine:
@@ -148,13 +149,21 @@ def boot(job: Job, where: Path) -> Outcome:
     return replace(out, why=why, signature=signature(verdict, where / "com1.raw"), capture=str(where))
 
 
+def end_running() -> None:
+    """End the boots of this process that are under way; run_job tells of each that it was lost."""
+    for process in list(RUNNING):
+        process.kill()
+
+
 def run_job(job: Job, where: str) -> Outcome:
     """Run a boot in a process of its own, wait for it, and tell its outcome; also what killed it."""
     command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "ci.stress_boot", where]
     started = time.time()
     with subprocess.Popen(command, cwd=image.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        RUNNING.add(process)
         said, complaint = process.communicate(json.dumps(asdict(job)))
+    RUNNING.discard(process)
     if process.returncode == 0:
         return Outcome(**json.loads(said))
     how = f"status {process.returncode}"

@@ -7,10 +7,10 @@ import io
 import sqlite3
 import sys
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -19,6 +19,7 @@ from ci import stress, stress_boot
 from ci.session import Session
 from ci.stress_db import VERSION, CampaignError, Campaigns, Job, Outcome
 from ci.stress_table import change, rows, totals
+from ci.stress_workers import StressError, Threads
 from ci.verdict import Seen, Verdict
 
 MACHINE = {"cpus": 4, "memory": 1024, "options": "", "loops": 3, "storm": "all", "core": "hypervisor"}
@@ -110,20 +111,29 @@ def test_totals() -> None:
         {"a": 4, "b": 2}
 
 
-class Instant(Executor):
+class Instant:
     """Runs at once, by a script of what each call gives."""
 
     def __init__(self, *script: object) -> None:
         self._script = list(script)
+        self.closed = False
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
+    def room(self) -> int:
+        return 1
+
+    def run(self, job: Job, where: str) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
         said = self._script.pop(0)
-        if isinstance(said, BaseException):
+        if isinstance(said, Outcome):
+            future.set_result(said)
+        elif isinstance(said, Exception):
             future.set_exception(said)
         else:
-            future.set_result(said)
+            raise KeyboardInterrupt
         return future
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def test_a_boot_whose_worker_dies_runs_again_once(tmp_path: Path) -> None:
@@ -138,20 +148,26 @@ def test_a_boot_whose_worker_dies_runs_again_once(tmp_path: Path) -> None:
     assert campaigns.results(number)[0][1].verdict == "lost" and campaigns.pending(number)
 
 
-def test_an_interruption_does_not_run_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = ThreadPoolExecutor(1)
-    boots = [workers.submit(time.sleep, 2)]
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def test_an_interruption_ends_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, campaigns = Instant(Outcome("pass"), None), Campaigns(tmp_path / "c.sqlite")
     monkeypatch.setattr(stress, "build_id", lambda: "00")
-    monkeypatch.setattr(stress, "executor", lambda given: workers)
-    monkeypatch.setattr(stress, "work", interrupted)
+    monkeypatch.setattr(stress, "workers_for", lambda given: workers)
     with pytest.raises(KeyboardInterrupt):
-        stress.campaign(stress.arguments(["--boots", "1"]), Campaigns(tmp_path / "c.sqlite"),
-                        Console(file=io.StringIO()))
-    assert not boots[0].done()
+        stress.campaign(stress.arguments(["--boots", "3"]), campaigns, Console(file=io.StringIO()))
+    assert workers.closed and len(campaigns.results(1)) == 1 and len(campaigns.pending(1)) == 2
+
+
+def test_closed_threads_end_their_boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nexec sleep 60\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    threads = Threads(1)
+    future = threads.run(JOB, str(tmp_path))
+    while not stress_boot.RUNNING:
+        time.sleep(0.01)
+    threads.close()
+    assert future.result(timeout=10).verdict == "lost"
 
 
 @pytest.mark.parametrize("code, says", [("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
@@ -236,10 +252,10 @@ def test_parameters() -> None:
 
 def test_no_scheduler() -> None:
     pytest.importorskip("distributed", reason="python3-distributed is not installed")
-    with pytest.raises(stress.StressError, match="no Dask scheduler answers at nonsense://"):
-        stress.executor(argparse.Namespace(scheduler="nonsense://x", jobs=1))
+    with pytest.raises(StressError, match="no Dask scheduler answers at nonsense://"):
+        stress.workers_for(argparse.Namespace(scheduler="nonsense://x", jobs=1))
 
 
 def test_one_runner_at_a_time(tmp_path: Path) -> None:
-    with stress.alone(tmp_path), pytest.raises(stress.StressError, match="at work"), stress.alone(tmp_path):
+    with stress.alone(tmp_path), pytest.raises(StressError, match="at work"), stress.alone(tmp_path):
         pass
