@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Optional, Type
@@ -10,6 +11,8 @@ from ci import image
 from ci.emulator import Emulator, EmulatorError
 from ci.machine import Machine
 from ci.qmp import Qmp
+
+ENDING = 30.0  # seconds that QEMU may take to end when it has closed its control socket
 
 
 def arguments(machine: Machine, iso: Path, where: Path, qmp: Path) -> list[str]:
@@ -46,7 +49,13 @@ class Qemu(Emulator):
         self.qmp.__exit__(None, None, None)
 
     def poll(self) -> None:
+        """Raises EmulatorError if QEMU lives on without its control socket: nothing reaches it any more."""
         self.qmp.poll()
+        if self.qmp.closed:
+            try:
+                self._process.wait(ENDING)
+            except subprocess.TimeoutExpired:
+                raise EmulatorError("QEMU's control socket closed") from None
 
     def inject_nmi(self) -> None:
         """Through LINT1, so to the CPUs whose local APIC lets it pass."""

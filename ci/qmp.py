@@ -10,9 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Optional, Type
 
+SECONDS = 10.0  # that QEMU may take to accept a command
+
 
 class Qmp:
-    """Listen, be connected to, command. Never waits longer than told; silent once QEMU has gone."""
+    """Listen, be connected to, command. Never waits longer than told. Whoever uses it looks at `closed`."""
 
     def __init__(self) -> None:
         # Not in build/: the path of a Unix socket has at most 107 bytes.
@@ -25,6 +27,7 @@ class Qmp:
         self._rest = b""
         self.shutdown: Optional[str] = None  # the reason of QEMU's SHUTDOWN event
         self.errors: list[str] = []
+        self.closed = False  # by QEMU, which does so when it ends; or it takes no commands
 
     def __enter__(self) -> Qmp:
         return self
@@ -47,29 +50,31 @@ class Qmp:
                 if not alive():
                     return False
                 continue
-            self._socket.setblocking(False)
             self.command("qmp_capabilities")
             return True
         return False
 
     def command(self, name: str, **arguments: object) -> None:
         """Send a command; its failure, if any, comes with a later poll()."""
-        if self._socket:
+        if self._socket and not self.closed:
+            self._socket.settimeout(SECONDS)
             try:
                 self._socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
             except OSError:
-                pass  # QEMU has gone; the process's end tells more
+                self.closed = True
 
     def poll(self) -> None:
         """Take in the events that have come."""
-        while self._socket:
+        while self._socket and not self.closed:
+            self._socket.setblocking(False)
             try:
                 data = self._socket.recv(65536)
             except BlockingIOError:
                 return
             except OSError:
-                return
+                data = b""
             if not data:
+                self.closed = True
                 return
             *whole, self._rest = (self._rest + data).split(b"\n")
             for line in whole:

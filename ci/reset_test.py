@@ -82,7 +82,7 @@ def run(row: Row, where: Path) -> tuple[list[Event], Dump]:
             time.sleep(0.05)
             wire.feed(qemu.com1.read())
             console += qemu.com2.read()
-            qemu.qmp.poll()
+            qemu.poll()
             now = time.monotonic()
             if now > end or not qemu.alive():
                 raise Failure(f"no second banner; the console's last words: {console[-200:]!r}")
@@ -99,7 +99,7 @@ def run(row: Row, where: Path) -> tuple[list[Event], Dump]:
         qemu.qmp.command("quit")  # comes after the dump
         while qemu.alive() and time.monotonic() < end:
             time.sleep(0.05)
-        qemu.qmp.poll()
+        qemu.poll()
         if qemu.qmp.errors:
             raise Failure(f"QEMU refused: {'; '.join(qemu.qmp.errors)}")
     return wire.events, Dump(str(core))

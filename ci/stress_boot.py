@@ -87,12 +87,12 @@ class Autopsy:
         qemu.qmp.command("quit")
         end = time.monotonic() + DUMP_SECONDS
         while qemu.alive() and time.monotonic() < end:
-            qemu.qmp.poll()
+            qemu.poll()
             time.sleep(0.05)
         if qemu.qmp.errors:
             self.complaint = f"no core: QEMU refused: {'; '.join(qemu.qmp.errors)}"
         elif not self.core.exists() or self.core.stat().st_size < HYPERVISOR["length"]:
-            self.complaint = "no core: QEMU's control socket closed, or did not answer in time"
+            self.complaint = "no core: QEMU did not answer in time"
 
 
 def signature(verdict: Verdict, capture: Path) -> str:
