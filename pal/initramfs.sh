@@ -51,7 +51,7 @@ trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/braid" "$root/pal/32" "$root/pal/64"
 cp "$busybox" "$root/bin/busybox"
 cp "$here/guest/init" "$root/init"
-cp "$here/guest/demo" "$here/guest/nmi_count" "$here/guest/hotplug" "$here/guest/storm" "$root/pal"
+cp "$here/guest/demo" "$here/guest/nmi_count" "$here/guest/nmi_sums" "$here/guest/hotplug" "$here/guest/storm" "$root/pal"
 for width in 32 64; do
     cp -P "$pal/$width"/* "$root/pal/$width"
 done
