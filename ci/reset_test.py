@@ -18,6 +18,7 @@ from typing import Iterable, Optional, Sequence
 from ci import image
 from ci.emulator import EmulatorError
 from ci.machine import Machine
+from ci.only import only
 from ci.qemu import Qemu
 from decoder import Boot, Decoder, Event, Record
 from decoder.elf import Finder, load
@@ -215,8 +216,7 @@ def by_context(events: Iterable[Event]) -> dict[tuple[int, int], list[str]]:
 
 
 def main() -> int:
-    only = re.compile(sys.argv[1] if len(sys.argv) > 1 else "")
-    rows = [row for row in ROWS if only.search(row.name)]
+    rows = only(ROWS, lambda row: row.name)
     failed = 0
     for row in rows:
         why: Optional[str] = None
