@@ -24,10 +24,13 @@ BOCHS_INTEL, BOCHS_AMD = "corei7_haswell_4770", "trinity_apu"
 
 @dataclass(frozen=True)
 class Nmis:
-    """A QMP action: once the console says `after`, `count` inject-nmi, at least `every` seconds apart."""
-    count: int
+    """A QMP action: once the console says `after`, inject-nmi, at least `every` seconds apart: `count` times,
+    or as many as go until the console says `until`.
+    """
     every: float
     after: str
+    count: int = 0
+    until: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,11 @@ class Session:
         watch(self)
         return self.seen()
 
+    @property
+    def injected(self) -> int:
+        """NMIs, so far."""
+        return sum(action.done for action in self._actions)
+
     def seen(self) -> Seen:
         return Seen(
             console=self.console.lines, log=[line.text for line in self.log.lines],
@@ -117,15 +122,21 @@ class Injection:
     def __init__(self, action: Nmis) -> None:
         self._action = action
         self.left = action.count
+        self.done = 0
         self._due: Optional[float] = None  # unknown before the cue
+        self._read = 0  # lines of the console
 
     def step(self, emulator: Emulator, console: Console, now: float) -> None:
         """Inject what is due at `now`; nothing before the cue, and never two in a rush."""
+        new, self._read = console.lines[self._read:], len(console.lines)
         if self._due is None:
-            if not any(self._action.after in line for line in console.lines):
+            if not any(self._action.after in line for line in new):
                 return
             self._due = now
-        if self.left and now >= self._due:
+        elif self._action.until and any(self._action.until in line for line in new):
+            self._due = float("inf")
+        if now >= self._due and (self.left or self._action.until):
             emulator.inject_nmi()
-            self.left -= 1
+            self.done += 1
+            self.left -= bool(self.left)
             self._due = now + self._action.every

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import math
 import os
 import re
 import signal
@@ -48,6 +49,19 @@ def cpus(text: str) -> list[int]:
     return [int(word) for word in text.split(",")]
 
 
+def logs(text: str) -> list[str]:
+    """LOGS=sync, or LOGS=sync,async: boots take turns."""
+    if not set(text.split(",")) <= {"sync", "async"}:
+        raise argparse.ArgumentTypeError(f"LOGS is sync, async, or both with a comma, not {text!r}")
+    return text.split(",")
+
+
+def options(text: str) -> str:
+    if any(word.startswith("log=") for word in text.split()):
+        raise argparse.ArgumentTypeError("LOGS says how to log, not OPTIONS")
+    return text
+
+
 def positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"a number from 1 on, not {text!r}")
@@ -60,7 +74,8 @@ def arguments(words: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--loops", type=positive, default=100, help="of pal_demo in each boot")
     parser.add_argument("--cpus", type=cpus, default=[4], help="several, with commas: boots take turns")
     parser.add_argument("--memory", type=positive, default=1024, help="MiB")
-    parser.add_argument("--options", default="", help="Braid's boot options, beside test=on")
+    parser.add_argument("--logs", type=logs, default=["sync", "async"], help="how to log: boots take turns")
+    parser.add_argument("--options", type=options, default="", help="Braid's boot options, beside test=on")
     parser.add_argument("--storm", type=storm, default="all", help=f"none, all, or of {', '.join(PARTS)}")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="boots at a time")
@@ -139,13 +154,21 @@ def work(campaigns: Campaigns, jobs: Sequence[Job], workers: Workers, screen: Co
 def line(job: Job, outcome: Outcome) -> str:
     said = " ".join(f"{name}={value}" for name, value in outcome.counts.items())
     why = "" if outcome.verdict == "pass" else f": {outcome.why}; see {outcome.capture or 'nothing kept'}"
-    return f"boot {job.boot}, {job.cpus} CPUs, seed {job.seed}: {outcome.verdict}{why}" \
+    return f"boot {job.boot}, {job.cpus} CPUs, log={job.log}, seed {job.seed}: {outcome.verdict}{why}" \
         f" ({outcome.seconds:.0f} s) {said}".rstrip()
 
 
+def turns(counts: Sequence[int], modes: Sequence[str]) -> list[tuple[int, str]]:
+    """Each count with each mode; both change from one to the next."""
+    together = math.lcm(len(counts), len(modes))  # after so many the same pairs would come again
+    return [(counts[i % len(counts)], modes[(i + i // together) % len(modes)])
+            for i in range(len(counts) * len(modes))]
+
+
 def campaign(given: argparse.Namespace, campaigns: Campaigns, screen: Console) -> int:
-    machines = [{"cpus": count, "memory": given.memory, "options": given.options, "loops": given.loops,
-                 "storm": given.storm, "core": given.core} for count in given.cpus]
+    machines = [{"cpus": count, "memory": given.memory, "options": given.options, "log": log,
+                 "loops": given.loops, "storm": given.storm, "core": given.core}
+                for count, log in turns(given.cpus, given.logs)]
     number, goes_on = campaigns.begin({"build": build_id()}, machines, given.boots, given.seed)
     jobs = campaigns.pending(number)
     word = "goes on" if goes_on else "begins"

@@ -16,13 +16,13 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Optional
+from typing import Mapping, Optional
 
 from ci import image
 from ci.emulator import EmulatorError
-from ci.machine import Expect, Machine
+from ci.machine import Expect, Machine, Nmis
 from ci.qemu import Qemu
-from ci.session import LINGER, Session
+from ci.session import LINGER, POLL, Session
 from ci.stress_db import Job, Outcome
 from ci.verdict import Seen, Verdict, judge
 from decoder.elf import Finder
@@ -38,11 +38,16 @@ RUNNING: set[subprocess.Popen[str]] = set()  # of run_job, in whatever threads
 
 def machine(job: Job) -> Machine:
     """The storm rages until pal_demo is through. Seed and parts make the guest's schedule."""
-    options = f"test=on {job.options}".strip()
     # Generous: what hangs must not look like what is slow. A storm takes most of the demo's time.
     deadline = 180 + 60 * job.cpus + job.loops * job.cpus * (2 if job.storm == "none" else 6)
-    return Machine(f"boot-{job.boot}", cpus=job.cpus, memory=job.memory, options=options, loops=job.loops,
-                   command=f"/pal/storm {job.storm} {job.seed} /pal/demo", deadline=deadline)
+    command = f"/pal/storm {job.storm} {job.seed} /pal/demo"
+    nmis: tuple[Nmis, ...] = ()
+    if job.storm == "all" or "nmi" in job.storm.split(","):
+        # From outside, too. The guest cannot know how many; outside() does.
+        command = f"EXTERNAL={int(deadline / POLL)} {command}"
+        nmis = (Nmis(every=POLL, after="BRAID-INIT", until="STORM ABATES"),)
+    return Machine(f"boot-{job.boot}", cpus=job.cpus, memory=job.memory, loops=job.loops, command=command,
+                   options=f"test=on log={job.log} {job.options}".strip(), deadline=deadline, actions=nmis)
 
 
 class Autopsy:
@@ -114,7 +119,16 @@ def counts(session: Session) -> dict[str, int]:
             pairs = (word.split("=") for word in said[1].split())
             out = {name: int(value) for name, value in pairs if name not in ("cpus", "seed")}
     out["demo"] = session.console.passed("32") + session.console.passed("64")
-    return {**out, "frames": session.log.frames, "frames_lost": session.log.frames_lost}
+    return {**out, "nmis_injected": session.injected,
+            "frames": session.log.frames, "frames_lost": session.log.frames_lost}
+
+
+def outside(counted: Mapping[str, int]) -> str:
+    """What is wrong with the NMIs that no guest CPU sent, or nothing."""
+    came = counted.get("nmis_counted", 0) - counted.get("nmis_sent", 0)
+    if came > counted["nmis_injected"]:
+        return f"{came} NMIs came from outside, and {counted['nmis_injected']} were injected"
+    return ""
 
 
 def decide(seen: Seen, autopsy: Autopsy, complaints: list[str]) -> Verdict:
@@ -140,8 +154,11 @@ def boot(job: Job, where: Path) -> Outcome:
     if seen is not None:
         said = [line[line.index("FAIL storm:"):] for line in seen.console if "FAIL storm:" in line]
         verdict = decide(seen, autopsy, said)
+    counted = counts(session)
+    if verdict.passed and outside(counted):
+        verdict = Verdict("fail", outside(counted))
     out = Outcome(verdict.kind, str(verdict.why), "", started, round(session.seconds, 1),
-                  session.console.boot_seconds, counts(session))
+                  session.console.boot_seconds, counted)
     if verdict.passed:
         shutil.rmtree(where)
         return out

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 APPLICATION = 0x42726169  # "Brai": SQLite's field for whose file it is
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE campaign (
@@ -29,7 +29,7 @@ CREATE TABLE boot (
     id INTEGER PRIMARY KEY,
     campaign INTEGER NOT NULL REFERENCES campaign (id),
     seed INTEGER NOT NULL,
-    machine TEXT NOT NULL,      -- JSON: cpus, memory, options, loops, storm
+    machine TEXT NOT NULL,      -- JSON: cpus, memory, options, log, loops, storm, core
     verdict TEXT NOT NULL,      -- pending; as in ci/verdict.py; lost: its worker died
     why TEXT NOT NULL DEFAULT '',
     signature TEXT NOT NULL DEFAULT '',
@@ -54,6 +54,7 @@ class Job:
     cpus: int
     memory: int
     options: str
+    log: str  # sync, async
     loops: int
     storm: str
     core: str  # hypervisor, all: what is dumped of a failure

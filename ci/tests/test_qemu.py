@@ -43,7 +43,7 @@ def test_a_boot_whose_control_socket_closed(closes: None, tmp_path: Path,
         return where / "boot.iso"
 
     monkeypatch.setattr(image, "build", build)
-    job = Job(1, 7, 4, 1024, "", 3, "all", "hypervisor")
+    job = Job(1, 7, 4, 1024, "", "sync", 3, "all", "hypervisor")
     outcome = stress_boot.boot(job, tmp_path / "boot")
     assert outcome.verdict == "emulator" and outcome.why == "QEMU's control socket closed"
 

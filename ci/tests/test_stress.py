@@ -22,8 +22,9 @@ from ci.stress_table import change, rows, totals
 from ci.stress_workers import StressError, Threads
 from ci.verdict import Seen, Verdict
 
-MACHINE = {"cpus": 4, "memory": 1024, "options": "", "loops": 3, "storm": "all", "core": "hypervisor"}
-JOB = Job(1, 7, 4, 1024, "", 3, "all", "hypervisor")
+MACHINE = {"cpus": 4, "memory": 1024, "options": "", "log": "sync", "loops": 3, "storm": "all",
+           "core": "hypervisor"}
+JOB = Job(1, 7, 4, 1024, "", "sync", 3, "all", "hypervisor")
 
 
 def begin(campaigns: Campaigns, boots: int = 3, seed: int = 1) -> tuple[int, bool]:
@@ -239,7 +240,7 @@ def test_signatures_without_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["--storm", "rain"], ["--cpus", "0"], ["--cpus", "4,33"],
-                                   ["--boots", "0"]])
+                                   ["--boots", "0"], ["--logs", "sync,late"], ["--options", "log=async"]])
 def test_bad_parameters(words: list[str]) -> None:
     with pytest.raises(SystemExit):
         stress.arguments(words)
@@ -248,6 +249,24 @@ def test_bad_parameters(words: list[str]) -> None:
 def test_parameters() -> None:
     given = stress.arguments(["--cpus", "1,2", "--storm", "nmi,log"])
     assert given.cpus == [1, 2] and given.storm == "nmi,log"
+
+
+def test_turns() -> None:
+    assert stress.turns([1, 2, 4], ["sync", "async"]) == [
+        (1, "sync"), (2, "async"), (4, "sync"), (1, "async"), (2, "sync"), (4, "async")]
+    assert stress.turns([2, 4], ["sync", "async"]) == [(2, "sync"), (4, "async"), (2, "async"), (4, "sync")]
+    assert stress.turns([4], ["sync"]) == [(4, "sync")]
+
+
+def test_nmis_from_outside() -> None:
+    with_nmis = stress_boot.machine(JOB)
+    assert with_nmis.actions and with_nmis.command.startswith("EXTERNAL=") and "log=sync" in with_nmis.options
+    without = stress_boot.machine(replace(JOB, storm="register,log"))
+    assert not without.actions and without.command.startswith("/pal/storm")
+    counted = {"nmis_sent": 100, "nmis_counted": 150, "nmis_injected": 60}
+    assert not stress_boot.outside(counted)
+    assert stress_boot.outside({**counted, "nmis_counted": 161}) == \
+        "61 NMIs came from outside, and 60 were injected"
 
 
 def test_no_scheduler() -> None:
