@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Mapping
 
 from ci import image
 from ci.qemu import Qemu
+from decoder.postmortem.live import BRAID
 
-HYPERVISOR = {"begin": 0x7800000, "length": 0xC00000}  # its memory and the log's rings (core/memory.h)
 SECONDS = 60.0  # until a dump or its reading counts as failed
 
 
@@ -26,17 +27,27 @@ def postmortem(core: Path) -> str:
     return ended.stdout if ended.returncode == 0 else f"status {ended.returncode}: {ended.stdout[-300:]}"
 
 
-def autopsy(qemu: Qemu, where: Path) -> None:
-    """Ends the machine, and leaves vm.core and postmortem.txt in `where`. Waits at most 2 x SECONDS."""
-    core = where / "vm.core"
+def dump(qemu: Qemu, core: Path, part: Mapping[str, int] = BRAID) -> str:
+    """Ends the machine. Its memory goes to `core`, the hypervisor's or all ({}). Says why, if there is none.
+    Waits at most SECONDS.
+    """
     core.unlink(missing_ok=True)
     qemu.qmp.command("stop")
-    qemu.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{core.resolve()}", **HYPERVISOR)
+    qemu.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{core.resolve()}", **part)
     qemu.qmp.command("quit")  # obeyed behind the dump: QEMU's end tells that it is over
     end = time.monotonic() + SECONDS
     while qemu.alive() and time.monotonic() < end:
         qemu.poll()
         time.sleep(0.05)
     qemu.poll()
-    told = postmortem(core) if core.exists() else f"no core: {'; '.join(qemu.qmp.errors) or 'no answer'}\n"
-    (where / "postmortem.txt").write_text(told)
+    if core.exists() and core.stat().st_size >= BRAID["length"]:
+        return ""
+    refused = "; ".join(qemu.qmp.errors)
+    return f"no core: QEMU refused: {refused}" if refused else "no core: QEMU did not answer in time"
+
+
+def autopsy(qemu: Qemu, where: Path) -> None:
+    """Ends the machine, and leaves vm.core and postmortem.txt in `where`. Waits at most 2 x SECONDS."""
+    core = where / "vm.core"
+    why = dump(qemu, core)
+    (where / "postmortem.txt").write_text(f"{why}\n" if why else postmortem(core))

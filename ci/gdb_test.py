@@ -16,13 +16,14 @@ from ci import image
 from ci.emulator import EmulatorError
 from ci.machine import Machine
 from ci.qemu import Qemu
-from ci.reset_test import CUE, KEPT, WORK, Failure, Wire, elf
+from ci.wire import CUE, KEPT, WORK, Failure, Wire, elf
 from decoder import Record
+from decoder.postmortem.live import BRAID
 
 SCRIPT = Path(__file__).parent.parent / "decoder/gdb_braid.py"
 GDB_SECONDS = 60
 KERNEL = 0xFFFFFFFF81000000  # where Linux has its code with nokaslr, in each of its processes
-HIDDEN = 0x7800000  # the hypervisor's memory, which no nested table maps (core/memory.h)
+HIDDEN = BRAID["begin"]  # no nested table maps it
 # What the commands must say. The kernel's code is at 16 MiB, in pages of 2 MiB, and executable.
 TABLES = (
     r"^cpu1: SVM, phase [a-z]+; last exit: .+\(0x[0-9a-f]+\)$", r"^  rax +0x[0-9a-f]{16}  rcx ",

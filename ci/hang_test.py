@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Optional
 
 from ci import image, pause_test
-from ci.autopsy import HYPERVISOR, postmortem
+from ci.autopsy import postmortem
 from ci.emulator import EmulatorError
 from ci.logview import Line
 from ci.machine import Machine
 from ci.only import only
 from ci.session import Session
+from decoder.postmortem.live import BRAID
 
 DEADLINE_MS = 1000  # the shortest that Braid takes
 LATE_MS = 1500  # more than that behind the deadline is late, on a host with more vCPUs than cores
@@ -85,7 +86,7 @@ class Watch:
         self._read = len(session.log.lines)
         if not self.missing() and not self.dumped and session.qemu:
             session.qemu.qmp.command("dump-guest-memory", paging=False,
-                                     protocol=f"file:{self.core.resolve()}", **HYPERVISOR)
+                                     protocol=f"file:{self.core.resolve()}", **BRAID)
             self.dumped = True
 
     def _take(self, line: Line) -> None:

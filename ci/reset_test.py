@@ -16,26 +16,24 @@ from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
 from ci import image
+from ci.autopsy import dump
 from ci.emulator import EmulatorError
 from ci.machine import Machine
 from ci.only import only
 from ci.qemu import Qemu
-from decoder import Boot, Decoder, Event, Record
+from ci.wire import CUE, KEPT, WORK, Failure, Wire, elf
+from decoder import Boot, Event, Record
 from decoder.elf import Finder, load
 from decoder.postmortem.area import Area, find
 from decoder.postmortem.boots import History, history
 from decoder.postmortem.cli import choose
 from decoder.postmortem.memory import Dump, DumpError
 
-CUE = "PROGRESS"  # the demo is at work on all CPUs
 ALONE = "meanwhile"  # core/hosttest.c: the other CPUs log while one steps
 STOPPED = "panic: stopped"
-WORK = 3.0  # seconds from the cue until the reset
 RESET_PORT = 0xCF9
 INFO = 2  # the finest level on the wire
-KEPT = 50  # records of a ring that have to agree with the wire, or all, if there are fewer
 IN_FLIGHT = 4  # records of a ring that the reset may have kept from the wire
-DUMP = {"begin": 0x7800000, "length": 0xC00000}  # the hypervisor's memory, with room behind the rings
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,6 @@ ROWS = (
 )
 
 
-class Failure(Exception):
-    """Why a row fails, for a person."""
-
-
 def run(row: Row, where: Path) -> tuple[list[Event], Dump]:
     """Boot, reset, boot; the wire's events and the dump. Raises Failure, ImageError, EmulatorError."""
     command = f"/pal/demo & sleep {WORK}; {row.guest}; wait" if row.guest else "/pal/demo"
@@ -73,7 +67,6 @@ def run(row: Row, where: Path) -> tuple[list[Event], Dump]:
                       kernel_args=row.kernel_args, options=row.options, deadline=180.0)
     iso = image.build(machine, where)
     core = where / "vm.core"
-    core.unlink(missing_ok=True)
     wire = Wire()
     with Qemu(machine, iso, where) as qemu:
         qemu.qmp.command("set-action", reboot="reset")  # the machine's own resets do not end QEMU
@@ -95,37 +88,10 @@ def run(row: Row, where: Path) -> tuple[list[Event], Dump]:
             if reset_at is not None and now > reset_at and (row.panic or not row.guest):
                 qemu.qmp.command("system_reset")
                 reset_at = float("inf")
-        qemu.qmp.command("stop")
-        qemu.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{core.resolve()}", **DUMP)
-        qemu.qmp.command("quit")  # comes after the dump
-        while qemu.alive() and time.monotonic() < end:
-            time.sleep(0.05)
-        qemu.poll()
-        if qemu.qmp.errors:
-            raise Failure(f"QEMU refused: {'; '.join(qemu.qmp.errors)}")
+        why = dump(qemu, core)
+        if why:
+            raise Failure(why)
     return wire.events, Dump(str(core))
-
-
-class Wire:
-    """COM1 as it grows."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self._decoder = Decoder(str(elf()))
-
-    def feed(self, data: bytes) -> None:
-        self.events += self._decoder.feed(data) if data else []
-
-    def says(self, text: str) -> bool:
-        return any(isinstance(event, Record) and text in event.message for event in self.events[-20:])
-
-    @property
-    def boots(self) -> list[Boot]:
-        return [event for event in self.events if isinstance(event, Boot)]
-
-
-def elf() -> Path:
-    return image.BUILD / "braid.elf"
 
 
 def other_build() -> bytes:

@@ -19,18 +19,17 @@ from pathlib import Path
 from typing import Mapping, Optional
 
 from ci import image
+from ci.autopsy import SECONDS, dump
 from ci.emulator import EmulatorError
 from ci.machine import Expect, Machine, Nmis
-from ci.qemu import Qemu
 from ci.session import LINGER, POLL, Session
 from ci.stress_db import Job, Outcome
 from ci.verdict import Seen, Verdict, judge
 from decoder.elf import Finder
+from decoder.postmortem.live import BRAID
 from decoder.triage.cli import sort
 from decoder.triage.inputs import Inputs
 
-HYPERVISOR = {"begin": 0x7800000, "length": 0x1000000}  # 120 to 136 MiB: its memory and the log's rings
-DUMP_SECONDS = 60.0  # until a dump counts as failed
 SAID = re.compile(r"\bSTORM ((?:\w+=\d+ ?)+)")
 PANIC = "panic: stopped"  # a CPU's last word
 RUNNING: set[subprocess.Popen[str]] = set()  # of run_job, in whatever threads
@@ -54,12 +53,12 @@ class Autopsy:
     """Keeps a machine that ends badly until its memory is dumped. Called after each look at it."""
 
     def __init__(self, job: Job, where: Path) -> None:
-        self.core = where / "vm.core"
+        self._core = where / "vm.core"
         self.complaint = ""  # why there is no core
         self.timed_out = self.panicked = False
         self._panic_at = 0.0
         self.shutdown: Optional[str] = None
-        self._all = job.core == "all"
+        self._part = {} if job.core == "all" else BRAID
         self._until: Optional[float] = None
         self._over = False
 
@@ -72,7 +71,7 @@ class Autopsy:
             # A reset or power-off pauses the machine instead of ending QEMU: its memory stays.
             qemu.qmp.command("set-action", reboot="shutdown", shutdown="pause")
             # A dump takes a while: ahead of the session's own deadline.
-            self._until = now + session.machine.deadline - session.seconds - DUMP_SECONDS
+            self._until = now + session.machine.deadline - session.seconds - SECONDS
         self.shutdown = qemu.qmp.shutdown
         if not self.panicked and any(PANIC in line.text for line in session.log.lines[-50:]):
             self.panicked, self._panic_at = True, now
@@ -82,22 +81,7 @@ class Autopsy:
             qemu.qmp.command("quit")
         elif self.shutdown or self.timed_out or (self.panicked and now > self._panic_at + LINGER):
             self._over = True
-            self._dump(qemu)
-
-    def _dump(self, qemu: Qemu) -> None:
-        """Waits at most DUMP_SECONDS. `quit` is obeyed behind the dump: QEMU's end tells that it is over."""
-        qemu.qmp.command("stop")
-        part = {} if self._all else HYPERVISOR
-        qemu.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{self.core.resolve()}", **part)
-        qemu.qmp.command("quit")
-        end = time.monotonic() + DUMP_SECONDS
-        while qemu.alive() and time.monotonic() < end:
-            qemu.poll()
-            time.sleep(0.05)
-        if qemu.qmp.errors:
-            self.complaint = f"no core: QEMU refused: {'; '.join(qemu.qmp.errors)}"
-        elif not self.core.exists() or self.core.stat().st_size < HYPERVISOR["length"]:
-            self.complaint = "no core: QEMU did not answer in time"
+            self.complaint = dump(qemu, self._core, self._part)
 
 
 def signature(verdict: Verdict, capture: Path) -> str:

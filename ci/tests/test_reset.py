@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ci import reset_test
-from ci.reset_test import Failure, compare, exchange, overlap
+from ci.reset_test import compare, exchange, overlap
+from ci.wire import Failure, elf
 from decoder import Event, Record
 
 
@@ -46,5 +46,5 @@ def test_a_build_is_exchanged_in_place(tmp_path: Path) -> None:
     image.write_bytes(b"..old!..old!")
     exchange(image, b"old!", b"new?")
     assert image.read_bytes() == b"..new?..new?"
-    with pytest.raises(Failure, match=str(reset_test.elf())):
+    with pytest.raises(Failure, match=str(elf())):
         exchange(image, b"old!", b"new?")

@@ -25,7 +25,7 @@ machine's memory."""
 EXAMPLES = """\
 taking a dump from QEMU, in its monitor:
   dump-guest-memory vm.core            an ELF core (without -z, -l, -s; -w is for Windows)
-  dump-guest-memory vm.core 0x7800000 0xc00000        Braid's memory alone, 12 MiB
+  dump-guest-memory vm.core 0x7800000 0x1000000       Braid's memory alone, 16 MiB
   pmemsave 0 0x40000000 vm.ram         a raw image of 1 GiB
 
 examples:
