@@ -13,6 +13,7 @@ import math
 import os
 import re
 import signal
+import sqlite3
 import sys
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -192,6 +193,8 @@ def campaign(given: argparse.Namespace, campaigns: Campaigns, screen: Console) -
 
 def again(given: argparse.Namespace, campaigns: Campaigns, screen: Console) -> int:
     job = campaigns.job(given.again)
+    if campaigns.build(given.again) != build_id():
+        screen.print(f"boot {job.boot} was of another build than {image.BUILD}/braid.elf", highlight=False)
     outcome = run_job(job, str(HERE / f"again-{job.boot}"))
     screen.print(line(job, outcome), highlight=False, markup=False)
     return 0 if outcome.verdict == "pass" else 1
@@ -208,9 +211,13 @@ def main() -> int:
     except (StressError, CampaignError) as error:
         print(f"stress: {error}", file=sys.stderr)
         return 2
+    except sqlite3.Error as error:
+        print(f"stress: {HERE}/campaign.sqlite: {error}; once that is mended, the same command goes on from"
+              " what is written", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("stress: interrupted; the same command goes on from here", file=sys.stderr)
-        # Not by way of the threads, which wait for boots: those end with this process.
+        # Not by way of the threads: whatever they wait for ends with this process.
         os._exit(130)
 
 

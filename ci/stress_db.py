@@ -2,7 +2,7 @@
 
 A boot is written down before it runs and again when it has ended, each in a transaction of its own: whatever
 is killed, what has ended is kept, and what has not is `pending` and runs again when the campaign goes on.
-A campaign goes on if it is the last one, unfinished, and asked for with the same parameters and build.
+A campaign that is unfinished goes on if it is asked for with the same parameters and build.
 """
 
 from __future__ import annotations
@@ -106,9 +106,10 @@ class Campaigns:
         """The campaign to work on, and whether it is one that goes on. `machines` take turns."""
         asked = {**parameters, "machines": machines, "boots": boots, "seed": seed}
         text = json.dumps(asked, sort_keys=True)
-        last = self._db.execute("SELECT id, parameters, finished FROM campaign ORDER BY id DESC").fetchone()
-        if last and last[1] == text and last[2] is None:
-            return int(last[0]), True
+        same = self._db.execute("SELECT id FROM campaign WHERE parameters = ? AND finished IS NULL"
+                                " ORDER BY id DESC", (text,)).fetchone()
+        if same:
+            return int(same[0]), True
         with self._transaction():
             number = self._db.execute("INSERT INTO campaign (parameters, started) VALUES (?, ?)",
                                       (text, time.time())).lastrowid
@@ -135,6 +136,12 @@ class Campaigns:
         if row is None:
             raise CampaignError(f"{self.path} has no boot {boot}")
         return Job(boot, row[0], **json.loads(row[1]))
+
+    def build(self, boot: int) -> str:
+        """The build-id that a boot had."""
+        row = self._db.execute("SELECT parameters FROM campaign JOIN boot ON campaign.id = boot.campaign"
+                               " WHERE boot.id = ?", (boot,)).fetchone()
+        return str(json.loads(row[0])["build"])
 
     def record(self, boot: int, outcome: Outcome) -> None:
         """On disk when this returns."""

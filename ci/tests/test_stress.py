@@ -58,6 +58,53 @@ def test_other_parameters_or_a_finished_one_make_a_new_campaign(tmp_path: Path) 
     assert not seeds[0] & seeds[1]
 
 
+def test_an_unfinished_campaign_goes_on_behind_another(tmp_path: Path) -> None:
+    campaigns = Campaigns(tmp_path / "c.sqlite")
+    first, _ = begin(campaigns)
+    second, _ = begin(campaigns, seed=2)
+    campaigns.finish(second)
+    assert begin(campaigns) == (first, True)
+
+
+@pytest.fixture(name="here")
+def fixture_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `make stress` works, with a build."""
+    monkeypatch.setattr(stress, "HERE", tmp_path)
+    monkeypatch.setattr(stress, "build_id", lambda: "00")
+    monkeypatch.setattr(sys, "argv", ["stress", "--boots", "3"])
+    return tmp_path
+
+
+def test_a_full_disk_is_a_line_and_loses_nothing(here: Path, monkeypatch: pytest.MonkeyPatch,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    record = Campaigns.record
+
+    def until_full(campaigns: Campaigns, boot: int, outcome: Outcome) -> None:
+        if boot > 1:
+            raise sqlite3.OperationalError("database or disk is full")
+        record(campaigns, boot, outcome)
+
+    workers = Instant(Outcome("pass"), Outcome("pass"))
+    monkeypatch.setattr(stress, "workers_for", lambda given: workers)
+    monkeypatch.setattr(Campaigns, "record", until_full)
+    assert stress.main() == 2 and workers.closed
+    said = capsys.readouterr().err
+    assert "disk is full; once that is mended" in said and said.count("\n") == 1
+    campaigns = Campaigns(here / "campaign.sqlite")
+    assert [boot for boot, _ in campaigns.results(1)] == [1] and len(campaigns.pending(1)) == 2
+
+
+@pytest.mark.parametrize("build, warns", [("00", False), ("01", True)])
+def test_again_of_another_build(here: Path, monkeypatch: pytest.MonkeyPatch, build: str, warns: bool,
+                                capsys: pytest.CaptureFixture[str]) -> None:
+    begin(Campaigns(here / "campaign.sqlite"))  # of build 00
+    monkeypatch.setattr(stress, "build_id", lambda: build)
+    monkeypatch.setattr(stress, "run_job", lambda job, where: Outcome("pass"))
+    monkeypatch.setattr(sys, "argv", ["stress", "--again", "2"])
+    assert stress.main() == 0
+    assert ("boot 2 was of another build" in capsys.readouterr().out) == warns
+
+
 def test_a_lost_boot_runs_again(tmp_path: Path) -> None:
     campaigns = Campaigns(tmp_path / "c.sqlite")
     number, _ = begin(campaigns, 1)
