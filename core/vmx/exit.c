@@ -71,7 +71,7 @@ static void decode_exception(struct vcpu *vcpu, struct exit *exit)
          * the handler's own IRET does, before anything parks. Of a CPU in HLT, Bochs saves that it is active
          * (not as 28.3.4): the guest's HLT ends there with nothing to do, which Linux looks for anyway. */
         exit->reason = EXIT_NMI;
-        __asm__ volatile("int $2" ::: "memory");
+        int_nmi();
         return;
     }
     exit->reason = EXIT_EXCEPTION;

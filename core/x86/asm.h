@@ -194,6 +194,12 @@ static inline void outl(uint16_t port, uint32_t v)
     __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
 }
 
+/* Runs the host's NMI handler, whose IRET ends the blocking of NMIs. */
+static inline void int_nmi(void)
+{
+    __asm__ volatile("int $2" ::: "memory");
+}
+
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause" ::: "memory");

@@ -4,11 +4,11 @@
 set -e
 out=$1 changed=${2:-none}
 mkdir -p "$out"
-flags="-std=c17 -g -O1 -Wall -Wextra -Werror -D_GNU_SOURCE -fno-pie -ffunction-sections -fdata-sections -I$changed -I. -Icore"
+flags="-std=c17 -g -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -fno-pie -ffunction-sections -fdata-sections -I$changed -I. -Icore"
 
 # compile SOURCE FLAG...
 compile() {
-    source=$1 object=$out/$(basename "$1" .c).o
+    source=$1 object=$out/$(echo "${1%.c}" | tr / -).o
     shift
     [ ! -f "$changed/$source" ] || source=$changed/$source
     # shellcheck disable=SC2086 # a list of flags without spaces
@@ -19,8 +19,11 @@ compile core/test/stop/shipped.c -fsanitize=thread -Wno-tsan -Dpanic_poll=quiesc
 for shipped in doorbell cpu vcpu hang guest/start x86/trap svm/svm svm/event svm/exit; do
     compile core/$shipped.c -fsanitize=thread -Wno-tsan
 done
-for host in core/test/stop/machine core/test/stop/guest core/test/stop/main log/explorer/explorer log/explorer/hooks log/explorer/places; do
+for shipped in vmx event exit; do
+    compile core/vmx/$shipped.c -fsanitize=thread -Wno-tsan -include core/test/stop/instructions.h
+done
+for host in core/test/stop/machine core/test/stop/guest core/test/stop/vmx core/test/stop/main log/explorer/explorer log/explorer/hooks log/explorer/places; do
     compile $host.c
 done
 "${CC:-gcc}" -no-pie "$out"/*.o -o "$out/explore" -Wl,--gc-sections,--wrap=explorer_access,--wrap=__tsan_atomic32_exchange \
-    -Wl,--wrap=doorbell_ring_again,--wrap=hang_parked
+    -Wl,--wrap=doorbell_taken,--wrap=doorbell_ring_again,--wrap=hang_parked

@@ -16,8 +16,6 @@
 enum { RIP_STEPS = 0x1000, RIP_HANDLER = 0x2000, MAX_TRIES = 3000 };
 enum { DR6_BS = 1 << 14 };
 
-extern char guest_look[], guest_look_end[];
-
 /* What the guest on a CPU is doing; everything here is touched by its own context, and between runs. */
 static struct guest {
     const struct guest_step *steps;
@@ -31,9 +29,6 @@ static struct guest {
     uint64_t flushed;   /* the view generation at its last flush */
     unsigned overtaken; /* rounds of others since it lost the race for the machine */
     bool lost;
-    /* VMX only. */
-    uint32_t nmis_at_close;
-    bool nmi_window;
 } guests[MAX_CPUS];
 
 static bool over;
@@ -44,7 +39,8 @@ static bool button_again; /* the last trial: an NMI from outside reaches each gu
 static struct vmcb vmcbs[MAX_CPUS];
 
 const struct hypapp hypapp;
-static struct backend svm, vmx;
+static const struct backend *shipped;
+static struct backend tested; /* that, with some ways in between */
 
 static unsigned me(void)
 {
@@ -135,32 +131,42 @@ void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)
 
 /* ---- what the guest does ---- */
 
-void guest_nmi_taken(void)
+void guest_enters(void)
 {
-    struct hardware *cpu = &hardware[me()];
-    if (!cpu->due)
-        explorer_fail("icr: the guest gets an NMI that nobody sent");
-    cpu->due = false;
+    check_alone("exclusion: a CPU enters the guest while another holds the machine");
+    if (guests[me()].flushed != view_generation)
+        explorer_fail("flush: an entry without a flush after the views changed");
 }
 
-static void take_injected_nmi(struct guest *guest, uint64_t *rip, uint64_t flags)
+void guest_flushed(void)
 {
+    guests[me()].flushed = view_generation;
+}
+
+void guest_takes_nmi(uint64_t *rip, uint64_t *rflags, bool shadow)
+{
+    struct guest *guest = &guests[me()];
+    if (!hardware[me()].taken)
+        explorer_fail("icr: the guest gets an NMI that nobody sent");
+    hardware[me()].taken = false;
     if (guest->in_nmi)
         explorer_fail("nmi: the guest gets an NMI in its NMI handler");
+    if (shadow)
+        explorer_fail("nmi: the guest gets an NMI in an interrupt shadow");
     guest->in_nmi = guest->injected = true;
     guest->handler_returns = *rip;
-    guest->handler_flags = flags;
+    guest->handler_flags = *rflags;
     *rip = RIP_HANDLER;
+    *rflags &= ~(uint64_t)(RFLAGS_TF | RFLAGS_IF);
 }
 
-/* Until an NMI, or until the guest has a step to do. */
-static void run_guest(struct guest *guest, uint64_t rip)
+void guest_waits(uint64_t rip)
 {
-    const struct hardware *cpu = &hardware[me()];
+    struct guest *guest = &guests[me()];
     machine_point(false);
     if (guest->retrying) /* a try that would change nothing is not made */
         explorer_wait();
-    while (!cpu->latch && !guest->in_nmi && guest->steps[rip - RIP_STEPS].step == DONE) {
+    while (!machine_nmi_pends() && !guest->in_nmi && guest->steps[rip - RIP_STEPS].step == DONE) {
         guest->idle = true;
         explorer_wait();
         guest_leave_if_over();
@@ -168,55 +174,59 @@ static void run_guest(struct guest *guest, uint64_t rip)
     }
 }
 
+bool guest_in_nmi(void)
+{
+    return guests[me()].in_nmi;
+}
+
+bool guest_executes(uint64_t *rip, uint64_t *rflags, bool *shadow)
+{
+    struct guest *guest = &guests[me()];
+    if (guest->in_nmi) {
+        guest->in_nmi = false;
+        *rip = guest->handler_returns;
+        *rflags = guest->handler_flags;
+    } else if (guest->steps[*rip - RIP_STEPS].step == STI) {
+        *rip += *shadow;
+        *shadow = !*shadow;
+        *rflags |= RFLAGS_IF;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* VMRUN, up to its exit (APM vol. 2, 15.5 to 15.21). */
 static void vmrun(struct vmcb *vmcb)
 {
-    struct guest *guest = &guests[me()];
-    check_alone("exclusion: a CPU enters the guest while another holds the machine");
-    guest->flushed = vmcb->tlb_control ? view_generation : guest->flushed;
-    if (guest->flushed != view_generation)
-        explorer_fail("flush: a VMRUN without a flush after the views changed");
+    if (vmcb->tlb_control)
+        guest_flushed();
+    guest_enters();
     vmcb->exit_interrupt_info = 0;
-    if (vmcb->event_injection & SVM_EVENT_VALID) {
-        take_injected_nmi(guest, &vmcb->rip, vmcb->rflags);
-        vmcb->rflags &= ~(uint64_t)RFLAGS_TF;
-    }
-    for (;;) {
-        run_guest(guest, vmcb->rip);
-        if (hardware[me()].latch) { /* it stays in the latch */
-            vmcb->exit_code = SVM_NMI;
-            return;
-        }
-        if (!guest->in_nmi) {
-            vmcb->exit_code = SVM_VMMCALL;
-            return;
-        }
-        if (vmcb->intercept_misc1 & INTERCEPT_IRET) {
-            vmcb->exit_code = SVM_IRET;
-            return;
-        }
+    bool shadow = vmcb->interrupt_shadow & SVM_SHADOW;
+    if (vmcb->event_injection & SVM_EVENT_VALID)
+        guest_takes_nmi(&vmcb->rip, &vmcb->rflags, shadow);
+    for (vmcb->exit_code = 0; !vmcb->exit_code;) {
+        guest_waits(vmcb->rip);
         bool trap = vmcb->rflags & RFLAGS_TF;
-        guest->in_nmi = false;
-        vmcb->rip = guest->handler_returns;
-        vmcb->rflags = guest->handler_flags;
-        if (trap) {
+        if (machine_nmi_pends()) {
+            vmcb->exit_code = SVM_NMI; /* it stays in the latch */
+        } else if (guest_in_nmi() && vmcb->intercept_misc1 & INTERCEPT_IRET) {
+            vmcb->exit_code = SVM_IRET;
+        } else if (!guest_executes(&vmcb->rip, &vmcb->rflags, &shadow)) {
+            vmcb->exit_code = SVM_VMMCALL;
+        } else if (trap) {
             vmcb->dr6 |= DR6_BS;
             vmcb->exit_code = SVM_EXCEPTION + VEC_DB;
-            return;
         }
     }
+    vmcb->interrupt_shadow = shadow ? SVM_SHADOW : 0;
 }
 
 void svm_enter(struct vcpu *vcpu, uint64_t guest_vmcb, uint64_t host_vmcb)
 {
     (void)vcpu, (void)host_vmcb;
     vmrun((struct vmcb *)guest_vmcb);
-}
-
-static void svm_enter_guest(struct vcpu *vcpu, struct exit *exit)
-{
-    guests[me()].busy = true;
-    svm_backend.enter(vcpu, exit);
 }
 
 static void svm_close(void)
@@ -231,102 +241,19 @@ static void svm_open(void)
     machine_take_nmi();
 }
 
-/* ---- VMX ---- */
-
-static void vmx_close(void)
-{
-    machine_touch(&cpus[me()].nmi_seen, sizeof cpus[me()].nmi_seen, false);
-    guests[me()].nmis_at_close = cpus[me()].nmi_seen;
-}
-static void vmx_open(void) {}
-
-/* vmx/event.c: an NMI is injected, or the window is to exit. */
-static bool vmx_prepare_nmi(struct guest *guest)
-{
-    _Atomic uint32_t *word = &cpus[me()].guest_nmi;
-    machine_touch(word, sizeof *word, false);
-    guest->nmi_window = *word && guest->in_nmi;
-    if (!*word || guest->in_nmi)
-        return false;
-    machine_touch(word, sizeof *word, true);
-    *word = 0;
-    guest_nmi_taken();
-    return true;
-}
-
-static void vmx_take_back(void)
-{
-    _Atomic uint32_t *word = &cpus[me()].guest_nmi;
-    machine_touch(word, sizeof *word, true);
-    *word = 1;
-    hardware[me()].due = true;
-}
-
-/* vmx/enter.asm from vmx_look to VMRESUME. False: an NMI came first. */
-static bool vmx_look(const struct guest *guest)
-{
-    struct hardware *cpu = &hardware[me()];
-    bool same;
-    do {
-        cpu->rip = (uint64_t)guest_look;
-        machine_touch(&cpus[me()].nmi_seen, sizeof cpus[me()].nmi_seen, false);
-        same = cpus[me()].nmi_seen == guest->nmis_at_close;
-        cpu->rip = (uint64_t)guest_look + 1;
-        if (same)
-            machine_point(false);
-    } while (cpu->rip == (uint64_t)guest_look);
-    cpu->rip = RIP_ELSEWHERE;
-    return same;
-}
-
-/* In the guest an NMI exits and has left the latch; then the handler runs, by int $2 (SDM vol. 3, 28.3). */
-static enum exit_reason vmx_run(struct vcpu *vcpu)
-{
-    struct guest *guest = &guests[me()];
-    for (;;) {
-        run_guest(guest, vcpu->rip);
-        if (hardware[me()].latch)
-            return EXIT_NMI;
-        if (!guest->in_nmi)
-            return EXIT_HYPERCALL;
-        guest->in_nmi = false;
-        vcpu->rip = guest->handler_returns;
-        if (guest->nmi_window)
-            return EXIT_NONE;
-    }
-}
-
-static void vmx_enter_guest(struct vcpu *vcpu, struct exit *exit)
-{
-    struct guest *guest = &guests[me()];
-    guest->busy = true;
-    bool inject = vmx_prepare_nmi(guest);
-    machine_touch(&view_generation, sizeof view_generation, false);
-    guest->flushed = view_generation;
-    exit->reason = EXIT_NONE;
-    if (!vmx_look(guest)) {
-        if (inject)
-            vmx_take_back();
-        return;
-    }
-    check_alone("exclusion: a CPU enters the guest while another holds the machine");
-    if (guest->flushed != view_generation)
-        explorer_fail("flush: an entry without a flush after the views changed");
-    if (inject)
-        take_injected_nmi(guest, &vcpu->rip, 0);
-    hardware[me()].gif = false; /* NMIs exit */
-    exit->reason = vmx_run(vcpu);
-    hardware[me()].gif = true;
-    machine_take_nmi();
-}
-
 /* ---- runs ---- */
+
+static void enter_guest(struct vcpu *vcpu, struct exit *exit)
+{
+    guests[me()].busy = true;
+    shipped->enter(vcpu, exit);
+}
 
 /* INIT, then SIPI: the guest has no steps left. */
 static void reset_vcpu(struct vcpu *vcpu)
 {
     struct guest *guest = &guests[me()];
-    svm_backend.reset(vcpu);
+    shipped->reset(vcpu);
     guest->in_nmi = guest->retrying = guest->lost = false;
 }
 
@@ -336,6 +263,7 @@ static void set_sipi(struct vcpu *vcpu, uint8_t vector)
     (void)vector;
     guests[me()].steps = nothing;
     hardware[me()].due = cpus[me()].guest_nmi; /* those from before are dropped */
+    hardware[me()].taken = false;
     vcpu->rip = RIP_STEPS;
 }
 
@@ -348,19 +276,16 @@ void guest_reset(bool with_vmx)
     tries = 0;
     last_sum = 0;
     view_generation = 1;
-    svm = svm_backend;
-    svm.close = svm_close;
-    svm.open = svm_open;
-    svm.enter = svm_enter_guest;
-    svm.reset = reset_vcpu;
-    svm.set_sipi = set_sipi;
-    vmx = svm;
-    vmx.close = vmx_close;
-    vmx.open = vmx_open;
-    vmx.enter = vmx_enter_guest;
-    vmx.look = guest_look;
-    vmx.look_end = guest_look_end;
-    backend = with_vmx ? &vmx : &svm;
+    shipped = with_vmx ? &vmx_backend : &svm_backend;
+    tested = *shipped;
+    if (!with_vmx) {
+        tested.close = svm_close;
+        tested.open = svm_open;
+    }
+    tested.enter = enter_guest;
+    tested.reset = reset_vcpu;
+    tested.set_sipi = set_sipi;
+    backend = &tested;
     for (unsigned i = 0; i < cpu_count; i++) {
         cpus[i].vcpu.hw = &vmcbs[i];
         cpus[i].vcpu.view = view_main();
@@ -368,6 +293,8 @@ void guest_reset(bool with_vmx)
         cpus[i].vcpu.rip = RIP_STEPS;
         cpus[i].vcpu.rflags = RFLAGS_FIXED;
     }
+    if (with_vmx)
+        vmx_machine_reset();
 }
 
 void guest_run(unsigned cpu, const struct guest_step *steps)
@@ -402,7 +329,7 @@ static const char *what_is_left(unsigned i)
         return "hang: an INIT or a SIPI is left over";
     if (cpu->guest_nmi)
         return "hang: a guest's NMI is forgotten";
-    if (hardware[i].due)
+    if (hardware[i].due || hardware[i].taken)
         return "icr: a guest's NMI is lost";
     return hardware[i].owed > 0 ? "nmi: one from outside is lost without having been merged" : NULL;
 }

@@ -1,16 +1,17 @@
 /*
- * Guests, and the hardware that runs them, under the shipped SVM backend: svm_enter() is here a VMRUN, with
- * NMI and IRET intercepts, event injection and TF. With VMX, a backend of this file's own: no GIF, virtual NMIs,
- * the NMI window, and the rewind of trap.c before VMRESUME.
+ * Guests, and the hardware that runs them, under the shipped backends. SVM: svm_enter() is here a VMRUN, with
+ * NMI and IRET intercepts, event injection, TF and the interrupt shadow. VMX (vmx.c): vmx_enter() is here
+ * enter.asm and a VM entry, with virtual NMIs, event injection, both windows and the interrupt shadow.
  *
- * A guest is a list of steps, each an exit. Its NMI handler is one IRET.
+ * A guest is a list of steps, each an exit, but for STI. Its NMI handler is one IRET.
  */
 #ifndef CORE_TEST_STOP_GUEST_H
 #define CORE_TEST_STOP_GUEST_H
 
 #include "core/cpu.h"
 
-enum step { DONE, QUIESCE, SEND_NMI, SEND_INIT, SEND_SIPI };
+/* STI: that, and an instruction in its shadow. */
+enum step { DONE, QUIESCE, SEND_NMI, SEND_INIT, SEND_SIPI, STI };
 struct guest_step {
     enum step step;
     unsigned target; /* CPU */
@@ -22,8 +23,20 @@ void guest_run(unsigned cpu, const struct guest_step *steps);
 /* In waits: when all has been seen, the CPU's context ends here. */
 void guest_leave_if_over(void);
 
-/* The CPU that runs has taken its guest_nmi away, to inject it. */
-void guest_nmi_taken(void);
+/* For the hardware, on the CPU that runs. Checks what has to be so when it enters the guest. */
+void guest_enters(void);
+/* All cached translations are dropped. */
+void guest_flushed(void);
+/* The guest gets an injected NMI; shadow: in an interrupt shadow. */
+void guest_takes_nmi(uint64_t *rip, uint64_t *rflags, bool shadow);
+/* Until an NMI, or until the guest has an instruction to execute. */
+void guest_waits(uint64_t rip);
+bool guest_in_nmi(void);
+/* Executes it, unless it always exits: false. */
+bool guest_executes(uint64_t *rip, uint64_t *rflags, bool *shadow);
+
+/* vmx.c */
+void vmx_machine_reset(void);
 
 /* Nobody moves. True: waits are over, or time will help. Otherwise a failure was told, or it is a hang. */
 bool guest_idle(void);

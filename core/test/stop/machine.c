@@ -13,7 +13,9 @@
 #include "core/stall.h"
 #include "core/svm/svm.h"
 #include "core/test/stop/guest.h"
+#include "core/test/stop/instructions.h"
 #include "core/view.h"
+#include "core/vmx/vmx.h"
 #include "core/x86/apic.h"
 #include "core/x86/clock.h"
 #include "core/x86/fault.h"
@@ -30,9 +32,8 @@ struct hardware hardware[MAX_CPUS];
 static unsigned reports;
 
 /* Places whose RIP trap.c moves: the shipped assembly has them at these names. */
-__asm__(".data\n.globl cpu_wait_look, cpu_wait_end, guest_look, guest_look_end, "
-        "msr_read_at, msr_write_at, xsetbv_at, msr_fault\n"
-        "cpu_wait_look: .skip 2\ncpu_wait_end: .skip 2\nguest_look: .skip 2\nguest_look_end: .skip 2\n"
+__asm__(".data\n.globl cpu_wait_look, cpu_wait_end, msr_read_at, msr_write_at, xsetbv_at, msr_fault\n"
+        "cpu_wait_look: .skip 2\ncpu_wait_end: .skip 2\n"
         "msr_read_at: .skip 1\nmsr_write_at: .skip 1\nxsetbv_at: .skip 1\nmsr_fault: .skip 1\n.text");
 extern char cpu_wait_look[], cpu_wait_end[];
 
@@ -52,6 +53,19 @@ static void set_gs(int context)
         abort();
 }
 
+/* The handler, to its IRET. */
+static void handle_nmi(unsigned self)
+{
+    struct hardware *cpu = &hardware[self];
+    struct trap_frame frame = {.vector = VEC_NMI, .rip = cpu->rip};
+    cpu->blocked = true;
+    trap_handle(&frame);
+    set_gs((int)self);
+    cpu->rip = frame.rip;
+    cpu->blocked = false;
+    cpu->nmis++;
+}
+
 void machine_take_nmi(void)
 {
     int self = explorer_self();
@@ -59,22 +73,36 @@ void machine_take_nmi(void)
         return;
     struct hardware *cpu = &hardware[self];
     set_gs(self);
-    while (cpu->latch && cpu->gif && !cpu->in_handler) {
-        struct trap_frame frame = {.vector = 2, .rip = cpu->rip};
-        uint64_t unknown = cpus[self].vcpu.nmis_unknown;
+    while (cpu->latch && cpu->gif && !cpu->blocked) {
         cpu->latch = false;
-        cpu->in_handler = true;
-        trap_handle(&frame);
-        set_gs(self);
-        cpu->rip = frame.rip;
-        cpu->in_handler = false;
-        cpu->nmis++;
-        if (cpus[self].vcpu.nmis_unknown != unknown) {
-            cpu->due = true;
-            if (--cpu->owed + (int)cpu->rung_again < 0)
-                explorer_fail("nmi: an NMI was taken for the guest's that nobody outside sent");
-        }
+        handle_nmi((unsigned)self);
     }
+}
+
+void machine_int_nmi(void)
+{
+    handle_nmi((unsigned)explorer_self());
+    machine_take_nmi();
+}
+
+bool machine_nmi_pends(void)
+{
+    const struct hardware *cpu = &hardware[explorer_self()];
+    return cpu->latch && !cpu->blocked;
+}
+
+void __real_doorbell_taken(struct cpu *cpu, uint64_t rip);
+void __wrap_doorbell_taken(struct cpu *cpu, uint64_t rip);
+void __wrap_doorbell_taken(struct cpu *cpu, uint64_t rip)
+{
+    struct hardware *mine = &hardware[cpu->index];
+    uint64_t unknown = cpu->vcpu.nmis_unknown;
+    __real_doorbell_taken(cpu, rip);
+    if (cpu->vcpu.nmis_unknown == unknown)
+        return;
+    mine->due = true;
+    if (--mine->owed + (int)mine->rung_again < 0)
+        explorer_fail("nmi: an NMI was taken for the guest's that nobody outside sent");
 }
 
 void machine_point(bool moves)
@@ -104,15 +132,17 @@ void __wrap_explorer_access(const void *address, size_t size, bool write)
     machine_take_nmi();
 }
 
-/* So does the shipped code that exchanges a word: the exchange of guest_nmi is where an NMI is no longer due. */
+/* So does the shipped code that exchanges a word: the exchange of guest_nmi is where an NMI is taken. */
 uint32_t __real___tsan_atomic32_exchange(volatile uint32_t *at, uint32_t value, int order);
 uint32_t __wrap___tsan_atomic32_exchange(volatile uint32_t *at, uint32_t value, int order);
 uint32_t __wrap___tsan_atomic32_exchange(volatile uint32_t *at, uint32_t value, int order)
 {
     uint32_t old = __real___tsan_atomic32_exchange(at, value, order);
     int self = explorer_self();
-    if (old && is_cpu(self) && (void *)at == (void *)&cpus[self].guest_nmi)
-        guest_nmi_taken();
+    if (old && is_cpu(self) && (void *)at == (void *)&cpus[self].guest_nmi) {
+        hardware[self].taken |= hardware[self].due;
+        hardware[self].due = false;
+    }
     return old;
 }
 
@@ -302,6 +332,21 @@ _Atomic uint32_t stall_armed;
 NEVER(_Noreturn void stall_for_good(enum stall where))
 NEVER(void *memory_carve(size_t size))
 NEVER(void svm_explain(struct vcpu *vcpu, const struct exit *exit))
+NEVER(bool vmx_present(void))
+NEVER(const char *vmx_probe(void))
+NEVER(uint64_t vmx_read(struct vcpu *vcpu, enum reg reg))
+NEVER(void vmx_write(struct vcpu *vcpu, enum reg reg, uint64_t value))
+NEVER(bool vmx_write_cr0(struct vcpu *vcpu, uint64_t value))
+NEVER(bool vmx_load_pdptes(struct vcpu *vcpu))
+NEVER(void vmx_cr_exit(struct vcpu *vcpu, const struct exit *exit))
+NEVER(void vmx_xsetbv_exit(struct vcpu *vcpu, const struct exit *exit))
+NEVER(void vmx_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out))
+NEVER(void vmx_clear_shadow(struct vcpu *vcpu))
+NEVER(void vmx_explain(struct vcpu *vcpu, const struct exit *exit))
+NEVER(uint64_t vmx_nested_leaf(uint64_t address, unsigned prot, bool large))
+NEVER(uint64_t vmx_nested_table(uint64_t address))
+NEVER(unsigned vmx_nested_prot(uint64_t entry))
+NEVER(bool vmx_nested_whole(uint64_t address, uint64_t size))
 NEVER(const struct trapped_msr *policy_msr(unsigned i))
 NEVER(bool policy_port_trapped(uint16_t port))
 NEVER(enum stack stack_of_guard(const struct cpu *cpu, uint64_t address))

@@ -3,11 +3,12 @@
  * and nothing more. A CPU is a context of the explorer that runs the shipped vcpu_loop.
  *
  *     NMI     a latch a CPU: one pends, however many came. Taken at the CPU's next access to memory, by the
- *             shipped trap_handle, unless GIF = 0 or the handler has not returned
+ *             shipped trap_handle, unless GIF = 0 or NMIs are blocked: until the handler's IRET
  *     RIP     as far as trap.c moves it: cpu_wait_look before HLT, backend->look before an entry
  *     APIC    an NMI sent is in the target's latch at once
  *     HLT     until an NMI is taken
- *     VMRUN   guest.c
+ *     SVM     guest.c
+ *     VMX     vmx.c
  *
  * One NMI may also come from outside at any moment: the explorer's last context presses a button.
  */
@@ -18,13 +19,15 @@
 
 /* What a CPU has that struct cpu has not; and what the properties remember. */
 struct hardware {
-    bool latch, gif, in_handler;
-    uint64_t rip;  /* of the host: where the handler finds it, and where it leaves it */
-    uint32_t nmis; /* taken in the host */
-    int owed;      /* NMIs from outside: sent - merged in the latch - taken for the guest's */
+    bool latch, gif; /* gif: the host takes NMIs */
+    bool blocked;    /* NMIs are, until an IRET of the host's */
+    uint64_t rip;    /* of the host: where the handler finds it, and where it leaves it */
+    uint32_t nmis;   /* taken in the host */
+    int owed;        /* NMIs from outside: sent - merged in the latch - taken for the guest's */
     unsigned rung_again;
     bool pumped; /* has been to log_pump since it parked or halted */
     bool due;    /* the guest must still get an NMI */
+    bool taken;  /* its guest_nmi was taken away for that; vmx_take_back may give it back */
 };
 extern struct hardware hardware[MAX_CPUS];
 enum { RIP_ELSEWHERE = 1, REPORTS = 2 };
@@ -40,6 +43,8 @@ void machine_touch(const volatile void *word, size_t size, bool write);
 void machine_wait(void);
 /* Takes what pends, if it may. */
 void machine_take_nmi(void);
+/* Is there an NMI that would make a guest exit? */
+bool machine_nmi_pends(void);
 /* An NMI arrives at a CPU. */
 void machine_nmi(unsigned cpu);
 

@@ -1,7 +1,7 @@
 /*
- * Explores interleavings of the shipped stop protocol: quiesce.c, doorbell.c, vcpu.c, guest/start.c, x86/trap.c,
- * svm/svm.c, event.c and exit.c, on the machine of machine.h. All scenarios, or those named. A line each; the
- * last is `N passed, N failed`.
+ * Explores interleavings of the shipped stop protocol: quiesce.c, doorbell.c, vcpu.c, guest/start.c,
+ * x86/trap.c, and of svm/ and vmx/ the backend itself, event.c and exit.c, on the machine of machine.h. All
+ * scenarios, or those named. A line each; the last is `N passed, N failed`.
  *
  * A scenario passes if no schedule with at most so many preemptions fails, and no random one.
  */
@@ -40,6 +40,7 @@ static const struct scenario {
     {"ring-again", 2, 1, {{{QUIESCE, 0}}, {{DONE, 0}}}, .ring_again = true, .preemptions = 2, .deep = 3},
     {"sipi", 2, 0, {{{SEND_INIT, 1}, {SEND_SIPI, 1}}, {{QUIESCE, 0}}}, .preemptions = 2, .deep = 3},
     {"sipi-waits", 2, 0, {{{SEND_SIPI, 1}, {QUIESCE, 0}}}, .ap_waits = true, .preemptions = 2, .deep = 3},
+    {"shadow", 2, 1, {{{STI, 0}, {QUIESCE, 0}}, {{STI, 0}, {SEND_NMI, 0}}}, .preemptions = 1, .deep = 2},
     {"three", 3, 0, {{{QUIESCE, 0}}, {{QUIESCE, 0}}, {{QUIESCE, 0}}}, .preemptions = 1, .deep = 2},
     {"three-nmi", 3, 1, {{{QUIESCE, 0}}, {{SEND_NMI, 2}}, {{QUIESCE, 0}}}, .preemptions = 1, .deep = 2},
     {"three-sipi",
@@ -55,6 +56,20 @@ static const struct scenario {
      .vmx = true,
      .preemptions = 2,
      .deep = 3},
+    {"vmx-sipi",
+     2,
+     0,
+     {{{SEND_INIT, 1}, {SEND_SIPI, 1}}, {{QUIESCE, 0}}},
+     .vmx = true,
+     .preemptions = 2,
+     .deep = 3},
+    {"vmx-shadow",
+     2,
+     1,
+     {{{STI, 0}, {QUIESCE, 0}}, {{STI, 0}, {SEND_NMI, 0}}},
+     .vmx = true,
+     .preemptions = 1,
+     .deep = 2},
 };
 
 static const struct scenario *now;

@@ -10,9 +10,9 @@ mutant() {
     rm -rf "$dir"
     mkdir -p "$dir/core/$(dirname "$4")"
     cp "$base"/*.o "$dir"
-    object=$(basename "$4" .c)
-    [ "$object" != quiesce ] || object=shipped
-    rm -f "$dir/$object.o"
+    object=core/$4
+    [ "$4" != quiesce.c ] || object=core/test/stop/shipped.c # which includes it
+    rm -f "$dir/$(echo "${object%.c}" | tr / -).o"
     sed "$5" "core/$4" >"$dir/core/$4"
     verdict=caught
     if cmp -s "core/$4" "$dir/core/$4"; then
@@ -63,7 +63,9 @@ mutant init-forgotten sipi hang guest/start.c 's/^    atomic_store(&cpu->state, 
     s/^    atomic_fetch_and(&cpu->guest_start, ~(uint32_t)START_INIT);$/&\n    atomic_store(\&cpu->state, CPU_WAIT_SIPI);/'
 mutant NO_IRET_EXIT guest-nmi hang svm/event.c 's/vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0/0/'
 mutant no-mask guest-nmi nmi svm/event.c 's/ || vcpu->nmi_block == NMI_IN_HANDLER)/)/'
+mutant shadow-ignored shadow nmi svm/event.c 's/ || vmcb->interrupt_shadow & SVM_SHADOW//'
 mutant no-flush two-initiators flush svm/svm.c 's/vcpu->flush || generation != vcpu->seen_generation/vcpu->flush/'
+mutant nmi-window-in-shadow vmx-shadow window vmx/event.c 's/return PRIMARY_INTERRUPT_WINDOW;/return PRIMARY_NMI_WINDOW;/'
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

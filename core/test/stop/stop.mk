@@ -8,6 +8,6 @@ core-explore: $(core-stop-dir)/explore ## the stop protocol's C: interleavings o
 core-explore-long: $(core-stop-dir)/explore ## the same with one preemption more, and a million random schedules each; 20 minutes
 	@$< --deep
 
-$(core-stop-dir)/explore: $(wildcard core/*.[ch] core/guest/*.[ch] core/svm/*.[ch] core/x86/*.[ch] core/test/stop/* log/explorer/*.[ch])
+$(core-stop-dir)/explore: $(wildcard core/*.[ch] core/guest/*.[ch] core/svm/*.[ch] core/vmx/*.[ch] core/x86/*.[ch] core/test/stop/* log/explorer/*.[ch])
 	@rm -rf $(@D)
 	CC=$(CC) core/test/stop/build.sh $(@D)
