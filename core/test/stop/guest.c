@@ -112,6 +112,7 @@ static bool quiesce(struct vcpu *vcpu)
 void exit_dispatch(struct vcpu *vcpu, const struct exit *exit)
 {
     struct guest *guest = &guests[me()];
+    hardware[me()].backlog = BACKLOG;
     if (exit->reason == EXIT_HYPERCALL) {
         check_alone("exclusion: an exit is handled while another CPU holds the machine");
         const struct guest_step *step = &guest->steps[vcpu->rip - RIP_STEPS];

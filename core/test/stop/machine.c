@@ -1,4 +1,4 @@
-/* See machine.h. Not instrumented: only what it does through machine_point() and its like is a place to switch. */
+/* See machine.h. Not instrumented: machine_point() and its like alone are places to switch. */
 #include "core/test/stop/machine.h"
 #include "core/doorbell.h"
 #include "core/guest/lapic.h"
@@ -169,6 +169,7 @@ void machine_reset(unsigned count, bool vmx)
         cpus[i].state = CPU_RUNNING;
         cpus[i].vcpu.cpu = &cpus[i];
         hardware[i].gif = true;
+        hardware[i].backlog = BACKLOG;
         hardware[i].rip = RIP_ELSEWHERE;
     }
     guest_reset(vmx);
@@ -208,6 +209,8 @@ void cpu_wait(_Atomic uint32_t *word, uint32_t value)
 {
     struct hardware *cpu = &hardware[explorer_self()];
     cpu->pumped = false;
+    if (cpu->backlog)
+        explorer_fail("log: a CPU halts, and has not sent what its log has");
     for (;;) {
         cpu->rip = (uint64_t)cpu_wait_look;
         machine_touch(word, sizeof *word, false);
@@ -243,7 +246,7 @@ void views_changed(void)
     view_generation++;
 }
 
-/* The waits of quiesce.c poll for a panic (-Dpanic_poll there): that of a parked CPU halts, the others spin. */
+/* The waits of quiesce.c poll for a panic (-Dpanic_poll there): a parked CPU's halts, the others spin. */
 void quiesce_panic_poll(void);
 void quiesce_panic_poll(void)
 {
@@ -266,19 +269,23 @@ void lapic_reset(struct vcpu *vcpu)
 {
     (void)vcpu;
 }
-/* A parked CPU that stays awake comes here again without having halted. */
+/* At exits nothing is sent: all is left to those that park, or wait for SIPI. */
 bool log_waits(unsigned cpu)
 {
     (void)cpu;
     return false;
 }
+/* A parked CPU that stays awake comes here again without having halted. */
 bool log_pump(unsigned cpu, unsigned most)
 {
-    (void)most;
+    struct hardware *mine = &hardware[cpu];
+    mine->backlog -= mine->backlog < most ? mine->backlog : most;
+    if (mine->backlog)
+        return true;
     bool parked = cpus[cpu].phase == PHASE_PARKED;
-    if (parked && hardware[cpu].pumped)
+    if (parked && mine->pumped)
         machine_wait();
-    hardware[cpu].pumped = parked;
+    mine->pumped = parked;
     return false;
 }
 void log_push(void) {}

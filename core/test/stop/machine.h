@@ -25,12 +25,14 @@ struct hardware {
     uint32_t nmis;   /* taken in the host */
     int owed;        /* NMIs from outside: sent - merged in the latch - taken for the guest's */
     unsigned rung_again;
-    bool pumped; /* has been to log_pump since it parked or halted */
-    bool due;    /* the guest must still get an NMI */
-    bool taken;  /* its guest_nmi was taken away for that; vmx_take_back may give it back */
+    unsigned backlog; /* records in its log */
+    bool pumped;      /* has been to log_pump since it parked or halted */
+    bool due;         /* the guest must still get an NMI */
+    bool taken;       /* its guest_nmi was taken away for that; vmx_take_back may give it back */
 };
 extern struct hardware hardware[MAX_CPUS];
-enum { RIP_ELSEWHERE = 1, REPORTS = 2 };
+/* BACKLOG: what each exit finds in the log, which is more than log_pump sends at a time. */
+enum { RIP_ELSEWHERE = 1, REPORTS = 2, BACKLOG = 20 };
 #define NO_DEADLINE_MS (1ull << 50)
 
 /* The contexts of the explorer are the CPUs in order, then the world outside. */

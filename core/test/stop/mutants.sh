@@ -55,6 +55,8 @@ mutant SIPI_EARLY sipi-waits exclusion quiesce.c 's/^static _Atomic uint64_t rel
 mutant no-release-ring three hang quiesce.c '/step 7/,$s/ doorbell_ring(&cpus\[i\]);/ (void)0;/'
 mutant END_READS_EARLY three hang quiesce.c 's/^    atomic_store(&released, round); /    uint32_t early[MAX_CPUS];\n    for (unsigned i = 0; i < cpu_count; i++) early[i] = atomic_load(\&cpus[i].halts);\n&/
     s/ && atomic_load(&cpus\[i\].halts))/ \&\& early[i])/'
+mutant no-pump-parked three log quiesce.c 's/!log_pump(cpu->index, PUMP_RECORDS)/PUMP_RECORDS/'
+mutant halts-with-backlog three log quiesce.c 's/!log_pump(cpu->index, PUMP_RECORDS)/(log_pump(cpu->index, PUMP_RECORDS), true)/'
 mutant NO_NEXT turns turn quiesce.c 's/next_loser(self));/0 \& next_loser(self));/'
 mutant claims-wear-out turns turn quiesce.c 's/^        mine->to = 0;.*//'
 mutant COUNTING three-nmi nmi doorbell.c 's/if (atomic_exchange(&target->rung, 1) == 0)/atomic_fetch_add(\&target->rung, 1);/
@@ -70,6 +72,7 @@ mutant NO_ENTRY_REWIND vmx hang x86/trap.c 's/frame->rip = (uint64_t)backend->lo
 mutant init-forgotten sipi hang guest/start.c 's/^    atomic_store(&cpu->state, CPU_WAIT_SIPI);$//
     s/^    atomic_fetch_and(&cpu->guest_start, ~(uint32_t)START_INIT);$/&\n    atomic_store(\&cpu->state, CPU_WAIT_SIPI);/'
 mutant TWO_WORDS sipi-waits hang guest/start.c 's/word = atomic_exchange(&cpu->guest_start, 0);/atomic_fetch_and(\&cpu->guest_start, ~(uint32_t)START_INIT);\n        word = atomic_fetch_and(\&cpu->guest_start, START_INIT);/'
+mutant no-pump-waiting sipi-waits log guest/start.c 's/!log_pump(cpu->index, PUMP_RECORDS)/PUMP_RECORDS/'
 mutant NO_IRET_EXIT guest-nmi hang svm/event.c 's/vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0/0/'
 mutant no-mask guest-nmi nmi svm/event.c 's/ || vcpu->nmi_block == NMI_IN_HANDLER)/)/'
 mutant shadow-ignored shadow nmi svm/event.c 's/ || vmcb->interrupt_shadow & SVM_SHADOW//'
