@@ -271,7 +271,7 @@ static void set_sipi(struct vcpu *vcpu, uint8_t vector)
 void guest_reset(bool with_vmx)
 {
     memset(guests, 0, sizeof guests);
-    memset(vmcbs, 0, sizeof vmcbs);
+    memset(vmcbs, 0, cpu_count * sizeof *vmcbs);
     over = button_again = false;
     held = -1;
     tries = 0;
