@@ -24,6 +24,7 @@ static struct guest {
     bool idle;     /* in the guest, with nothing left to do */
     bool retrying; /* quiesce_begin said -E_AGAIN: executes the instruction again */
     bool in_nmi;   /* its NMI handler */
+    bool to_fault; /* the delivery of the next NMI does */
     uint64_t handler_returns, handler_flags;
     bool injected;
     uint64_t flushed;   /* the view generation at its last flush */
@@ -144,21 +145,26 @@ void guest_flushed(void)
     guests[me()].flushed = view_generation;
 }
 
-void guest_takes_nmi(uint64_t *rip, uint64_t *rflags, bool shadow)
+bool guest_takes_nmi(uint64_t *rip, uint64_t *rflags, bool shadow)
 {
     struct guest *guest = &guests[me()];
     if (!hardware[me()].taken)
         explorer_fail("icr: the guest gets an NMI that nobody sent");
-    hardware[me()].taken = false;
     if (guest->in_nmi)
         explorer_fail("nmi: the guest gets an NMI in its NMI handler");
     if (shadow)
         explorer_fail("nmi: the guest gets an NMI in an interrupt shadow");
+    if (guest->to_fault) {
+        guest->to_fault = false;
+        return false;
+    }
+    hardware[me()].taken = false;
     guest->in_nmi = guest->injected = true;
     guest->handler_returns = *rip;
     guest->handler_flags = *rflags;
     *rip = RIP_HANDLER;
     *rflags &= ~(uint64_t)(RFLAGS_TF | RFLAGS_IF);
+    return true;
 }
 
 void guest_waits(uint64_t rip)
@@ -191,6 +197,10 @@ bool guest_executes(uint64_t *rip, uint64_t *rflags, bool *shadow)
         *rip += *shadow;
         *shadow = !*shadow;
         *rflags |= RFLAGS_IF;
+    } else if (guest->steps[*rip - RIP_STEPS].step == FAULT) {
+        ++*rip;
+        *shadow = false;
+        guest->to_fault = true;
     } else {
         return false;
     }
@@ -205,8 +215,11 @@ static void vmrun(struct vmcb *vmcb)
     guest_enters();
     vmcb->exit_interrupt_info = 0;
     bool shadow = vmcb->interrupt_shadow & SVM_SHADOW;
-    if (vmcb->event_injection & SVM_EVENT_VALID)
-        guest_takes_nmi(&vmcb->rip, &vmcb->rflags, shadow);
+    if (vmcb->event_injection & SVM_EVENT_VALID && !guest_takes_nmi(&vmcb->rip, &vmcb->rflags, shadow)) {
+        vmcb->exit_interrupt_info = vmcb->event_injection;
+        vmcb->exit_code = SVM_NPF;
+        return;
+    }
     for (vmcb->exit_code = 0; !vmcb->exit_code;) {
         guest_waits(vmcb->rip);
         bool trap = vmcb->rflags & RFLAGS_TF;
@@ -335,8 +348,8 @@ static const char *what_is_left(unsigned i)
     return hardware[i].owed > 0 ? "nmi: one from outside is lost without having been merged" : NULL;
 }
 
-/* Has anything changed since the last time that nobody moved? A poll is more than one load, so who waits may not
- * have seen yet what it waits for. */
+/* Has anything changed since the last time that nobody moved? A poll is more than one load, so who waits may
+ * not have seen yet what it waits for. */
 static bool something_changed(void)
 {
     uint64_t sum = quiesce_rounds() + shipped_losers();

@@ -3,15 +3,15 @@
  * NMI and IRET intercepts, event injection, TF and the interrupt shadow. VMX (vmx.c): vmx_enter() is here
  * enter.asm and a VM entry, with virtual NMIs, event injection, both windows and the interrupt shadow.
  *
- * A guest is a list of steps, each an exit, but for STI. Its NMI handler is one IRET.
+ * A guest is a list of steps, each an exit, but for STI and FAULT. Its NMI handler is one IRET.
  */
 #ifndef CORE_TEST_STOP_GUEST_H
 #define CORE_TEST_STOP_GUEST_H
 
 #include "core/cpu.h"
 
-/* STI: that, and an instruction in its shadow. */
-enum step { DONE, QUIESCE, SEND_NMI, SEND_INIT, SEND_SIPI, STI };
+/* STI: that, and an instruction in its shadow. FAULT: the delivery of the next NMI meets a nested fault. */
+enum step { DONE, QUIESCE, SEND_NMI, SEND_INIT, SEND_SIPI, STI, FAULT };
 struct guest_step {
     enum step step;
     unsigned target; /* CPU */
@@ -27,8 +27,8 @@ void guest_leave_if_over(void);
 void guest_enters(void);
 /* All cached translations are dropped. */
 void guest_flushed(void);
-/* The guest gets an injected NMI; shadow: in an interrupt shadow. */
-void guest_takes_nmi(uint64_t *rip, uint64_t *rflags, bool shadow);
+/* The guest gets an injected NMI; shadow: in an interrupt shadow. False: a nested fault kept it from that. */
+bool guest_takes_nmi(uint64_t *rip, uint64_t *rflags, bool shadow);
 /* Until an NMI, or until the guest has an instruction to execute. */
 void guest_waits(uint64_t rip);
 bool guest_in_nmi(void);

@@ -76,6 +76,7 @@ mutant no-pump-waiting sipi-waits log guest/start.c 's/!log_pump(cpu->index, PUM
 mutant NO_IRET_EXIT guest-nmi hang svm/event.c 's/vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0/0/'
 mutant no-mask guest-nmi nmi svm/event.c 's/ || vcpu->nmi_block == NMI_IN_HANDLER)/)/'
 mutant shadow-ignored shadow nmi svm/event.c 's/ || vmcb->interrupt_shadow & SVM_SHADOW//'
+mutant fault-drops fault hang svm/event.c 's/^        requeue(vcpu, vmcb->exit_interrupt_info);/        (void)requeue;/'
 mutant CLEARED_AFTER_EXIT guest-nmi icr svm/event.c 's/atomic_exchange(&vcpu->cpu->guest_nmi, 0)/atomic_exchange(\&vcpu->cpu->guest_nmi, 1)/
     s/^    vmcb->event_injection = 0;/    if ((vmcb->event_injection >> SVM_EVENT_TYPE_SHIFT \& 7) == SVM_EVENT_NMI)\n        atomic_store(\&vcpu->cpu->guest_nmi, 0);\n&/'
 mutant no-flush two-initiators flush svm/svm.c 's/vcpu->flush || generation != vcpu->seen_generation/vcpu->flush/'
@@ -85,6 +86,8 @@ mutant SAMPLED_EARLY two-initiators flush svm/svm.c 's/^static void enter(/stati
 mutant NO_WINDOW vmx hang vmx/event.c 's/return PRIMARY_NMI_WINDOW;/return 0;/'
 mutant nmi-window-in-shadow vmx-shadow window vmx/event.c 's/return PRIMARY_INTERRUPT_WINDOW;/return PRIMARY_NMI_WINDOW;/'
 mutant NO_TAKE_BACK vmx icr vmx/event.c 's/^        atomic_store(&vcpu->cpu->guest_nmi, 1);//'
+mutant fault-keeps-blocking vmx-fault nmi vmx/event.c 's/ & ~(uint64_t)BLOCKED_NMI);/);/'
+mutant fault-not-taken-back vmx-fault icr vmx/event.c 's/^        \*vmx->from = vmx->injected;/        (void)0;/'
 mutant CLOSE_LATE vmx hang vmx/vmx.c 's/\.close = close_nmis/.close = open_nmis/; s/^    vmx_prepare_events(vcpu);/    close_nmis();\n&/'
 mutant NO_EXIT_IRET vmx hang vmx/exit.c 's,^#include "core/x86/asm.h",&\n#include "core/x86/trap.h",
     s/int_nmi();/trap_handle(\&(struct trap_frame){.vector = VEC_NMI});/'

@@ -93,24 +93,23 @@ static uint32_t run(void)
     }
 }
 
-/* VM entry and exit, with the checks of 27.3.1.5. */
-static void enter(void)
+/* VM entry (with the checks of 27.3.1.5), delivery of its event, the guest. */
+static uint32_t enter(void)
 {
     uint64_t *event = at(ENTRY_EVENT), *blocked = at(INTERRUPTIBILITY);
     guest_enters();
+    *at(VECTORING_EVENT) = 0;
     if (*event & VMX_EVENT_VALID) {
-        guest_takes_nmi(at(GUEST_RIP), at(GUEST_RFLAGS), *blocked & (BLOCKED_STI | BLOCKED_MOV_SS));
         if (*blocked & BLOCKED_NMI)
             explorer_fail("nmi: an NMI is injected while they are blocked: the entry fails");
         *blocked |= BLOCKED_NMI;
         at_window[me()] = false;
+        if (!guest_takes_nmi(at(GUEST_RIP), at(GUEST_RFLAGS), *blocked & (BLOCKED_STI | BLOCKED_MOV_SS))) {
+            *at(VECTORING_EVENT) = *event;
+            return VMX_EXIT_EPT_VIOLATION;
+        }
     }
-    hardware[me()].gif = false; /* NMIs exit */
-    *at(EXIT_REASON) = run();
-    *event &= ~(uint64_t)VMX_EVENT_VALID;
-    *at(VECTORING_EVENT) = 0; /* no exit comes while an event is delivered */
-    hardware[me()].gif = true;
-    machine_take_nmi();
+    return run();
 }
 
 /* ---- what the shipped code calls ---- */
@@ -136,6 +135,10 @@ enum vmx_entered vmx_enter(void)
         machine_point(false);
     } while (mine->rip == (uint64_t)vmx_look); /* the handler moved it back */
     mine->rip = RIP_ELSEWHERE;
-    enter();
-    return VMX_EXITED; /* vmx_exited */
+    mine->gif = false; /* NMIs exit */
+    *at(EXIT_REASON) = enter();
+    *at(ENTRY_EVENT) &= ~(uint64_t)VMX_EVENT_VALID;
+    mine->gif = true; /* vmx_exited */
+    machine_take_nmi();
+    return VMX_EXITED;
 }
