@@ -47,7 +47,7 @@ class Row:
         return f"{self.where}-async" if self.options else self.where
 
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("guest", DEAF.format("guest"), dump=(rf"cpu{STALLED}: .*phase guest", r"last exit, 0x\w+ now")),
     Row("exit", HEARS.format("exit"), stack=r"from selftest_hypercall\+",
         dump=(rf"cpu{STALLED}: .*phase exit", "from selftest_hypercall", "exit in progress: #UD")),
