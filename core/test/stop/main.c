@@ -145,7 +145,7 @@ static bool explore(bool deep)
     struct explorer_result bounded = explore_bounded(&scenario, preemptions, -1);
     if (!tell(how, &bounded))
         return false;
-    struct explorer_result random = explore_random(&scenario, deep ? 1000000 : 20000);
+    struct explorer_result random = explore_random(&scenario, deep ? 1000000 : 15000);
     return tell("random", &random);
 }
 
