@@ -30,7 +30,7 @@ enum tv_cpuid {
 enum { TV_MAX_SECTIONS = 10, TV_MAX_PARAMS = 10 };
 
 enum tv_section_type {
-    TV_CODE = 1,        /* PAL: RX, guest: nothing */
+    TV_CODE = 1,        /* PAL: RX, guest: nothing; the caller must be able to write it at REG */
     TV_DATA = 2,        /* PAL: RW, guest: nothing */
     TV_PARAM = 3,       /* as DATA; the first one takes the parameters */
     TV_STACK = 4,       /* as DATA; the first one is the PAL's stack */

@@ -6,11 +6,13 @@
 #include "log/log.h"
 #include "tv/tv.h"
 
-/* Whether the guest itself may do with this page what the PAL is to do, and nobody else has it. */
+/* Whether the caller may do with this page what the PAL is to do, and nobody else has it. CODE it must be
+ * able to write as well: the guest loses the page, and a kill fills it, so one that is the caller's to read
+ * only (of a file, of the kernel, everybody's zeroes) is not the caller's to give. */
 static int check_page(const struct pal *pal, const struct pal_section *section, uint64_t gva,
                       struct guest_space *space, struct guest_page *page)
 {
-    unsigned need = pal_prot(section->type), former;
+    unsigned need = pal_prot(section->type) | (section->type == TV_CODE ? ACCESS_WRITE : 0), former;
 
     if (guest_translate(space, gva, page) < 0 || (page->prot & need) != need) {
         log_warn("REG refused: 0x%lx is not mapped for the user with permission %u", gva, need);

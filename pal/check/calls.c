@@ -18,6 +18,16 @@ struct spoilt {
     void (*spoil)(struct tv_pal *pal);
 };
 
+/* The page of zeroes that Linux has for all processes, as a second CODE section. */
+static void add_zero_page(struct tv_pal *pal)
+{
+    volatile unsigned char *zero =
+        mmap(NULL, TV_PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)*zero;
+    pal->sections.sections[pal->sections.num_sections++] =
+        (struct tv_section){TV_SECTION_CODE, 1, (uintptr_t)zero};
+}
+
 #define SPOIL(name, statement)                                                                               \
     static void name(struct tv_pal *pal)                                                                     \
     {                                                                                                        \
@@ -57,7 +67,11 @@ SPOIL(entry_in_data, pal->entry = (uintptr_t)page_of(pal, TV_SECTION_DATA))
 SPOIL(entry_zero, pal->entry = 0)
 SPOIL(entry_wild, pal->entry = KERNEL_ADDRESS)
 SPOIL(read_only_data, mprotect((void *)(uintptr_t)page_of(pal, TV_SECTION_DATA), TV_PAGE, PROT_READ))
-SPOIL(code_not_executable, mprotect((void *)(uintptr_t)page_of(pal, TV_SECTION_CODE), TV_PAGE, PROT_READ))
+SPOIL(code_not_executable,
+      mprotect((void *)(uintptr_t)page_of(pal, TV_SECTION_CODE), TV_PAGE, PROT_READ | PROT_WRITE))
+SPOIL(code_not_writable,
+      mprotect((void *)(uintptr_t)page_of(pal, TV_SECTION_CODE), TV_PAGE, PROT_READ | PROT_EXEC))
+SPOIL(zero_page_as_code, add_zero_page(pal))
 
 static const struct spoilt spoilt[] = {
 #define SPOILT(name)                                                                                         \
@@ -99,6 +113,8 @@ static const struct spoilt spoilt[] = {
     SPOILT(entry_wild),
     SPOILT(read_only_data),
     SPOILT(code_not_executable),
+    SPOILT(code_not_writable),
+    SPOILT(zero_page_as_code),
 };
 
 /* The refused PAL's pages are still the program's, as they were: nothing was lent, nothing zeroed. */

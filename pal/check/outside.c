@@ -38,9 +38,6 @@ static bool touch(enum tv_section_type type, bool write)
     if (!keeper(&pal))
         return false;
     volatile unsigned char *page = page_of(&pal, type);
-    if (write && type == TV_SECTION_CODE) /* else the program's own tables would refuse first */
-        EXPECT(!mprotect((void *)(uintptr_t)page, TV_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC),
-               "mprotect: %s", strerror(errno));
     int signal = CAUGHT({ write ? (void)(page[8] = 0x90) : (void)page[8]; });
     EXPECT(signal == SIGSEGV || signal == SIGBUS, "expected a segmentation fault, got %s",
            signal ? strsignal(signal) : "nothing");

@@ -28,17 +28,19 @@ int tv_pal_create(struct tv_pal *pal, struct tv_image image, struct tv_pages pag
         return -errno;
     /*
      * TrustVisor lends what the page tables show at registration and cannot page in: written to, so that each
-     * page exists; locked, so that it stays; and not for children, since a fork would make the pages
-     * read-only until the next write.
+     * page exists, after its permissions are set, since Linux may take write access out of the tables then
+     * until the next write; locked, so that it stays; and not for children, since a fork would make the pages
+     * read-only until the next write. Code must be writable, too: TrustVisor takes no page that is not ours
+     * to write.
      */
-    memset(memory, 0, pal->bytes);
-    memcpy(memory, image.start, (size_t)(image.stop - image.start));
-    if (mlock(memory, pal->bytes) || madvise(memory, pal->bytes, MADV_DONTFORK) ||
-        mprotect(memory, pal->code_bytes, PROT_READ | PROT_EXEC)) {
+    if (mprotect(memory, pal->code_bytes, PROT_READ | PROT_WRITE | PROT_EXEC) || mlock(memory, pal->bytes) ||
+        madvise(memory, pal->bytes, MADV_DONTFORK)) {
         int error = -errno;
         munmap(memory, pal->bytes);
         return error;
     }
+    memset(memory, 0, pal->bytes);
+    memcpy(memory, image.start, (size_t)(image.stop - image.start));
     pal->memory = memory;
     pal->entry = (uintptr_t)memory + (uintptr_t)(image.entry - image.start);
     unsigned char *at = add_section(pal, TV_SECTION_CODE, code_pages, memory);

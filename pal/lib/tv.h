@@ -95,8 +95,8 @@ static inline uint32_t tv_slot(void)
 uintptr_t tv_call(uint32_t number, uintptr_t ecx, uintptr_t edx, uintptr_t esi, uintptr_t edi);
 
 /*
- * Copies the image to pages of its own (code read and execute, the rest read and write, all resident, locked
- * and kept out of children) and fills in pal->sections. No parameters yet. -EINVAL for an image or sizes that
+ * Copies the image to pages of its own (code read, write and execute, the rest read and write, all resident,
+ * locked and kept out of children) and fills in pal->sections. No parameters yet. -EINVAL for an image or sizes that
  * cannot be a PAL, or mmap's errno.
  */
 int tv_pal_create(struct tv_pal *pal, struct tv_image image, struct tv_pages pages);

@@ -56,6 +56,7 @@ static void layout(void)
     TEST(b == 25);
     TEST((uintptr_t)data == pal.sections.sections[1].start_addr);
     TEST(pal.entry != (uintptr_t)sample && pal.entry - (uintptr_t)pal.memory < TV_PAGE);
+    *(volatile unsigned char *)pal.memory = *pal.memory; /* TrustVisor wants code that is ours to write */
 
     int status = 0;
     pid_t child = fork(); /* the pages are none of a child's business */

@@ -63,6 +63,7 @@ ROW(unmapped, w->sections[1] = (struct tv_section){TV_DATA, 1, p->base + AT_NOTH
 ROW(unmapped_last, w->sections[1] = (struct tv_section){TV_DATA, 2, p->base + AT_NX})
 ROW(supervisor, w->sections[1] = (struct tv_section){TV_DATA, 1, p->base + AT_KERNEL})
 ROW(read_only_data, w->sections[1] = (struct tv_section){TV_DATA, 1, p->base + AT_READONLY})
+ROW(read_only_code, w->sections[1] = (struct tv_section){TV_CODE, 1, p->base + AT_READONLY})
 ROW(nx_code, w->sections[1] = (struct tv_section){TV_CODE, 1, p->base + AT_NX})
 ROW(hypervisor, w->sections[1] = (struct tv_section){TV_DATA, 1, p->base + AT_HOLE})
 ROW(hypervisor_shared, w->sections[1] = (struct tv_section){TV_SHARED_CODE, 1, p->base + AT_HOLE})
@@ -121,6 +122,7 @@ static const struct row rows[] = {
     R(unmapped_last),
     R(supervisor),
     R(read_only_data),
+    R(read_only_code),
     {"nx_code", nx_code, true},
     R(hypervisor),
     R(hypervisor_shared),
