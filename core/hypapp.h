@@ -68,6 +68,9 @@ struct hypapp {
     /* This vcpu is about to lose its state (INIT, shutdown): take back what it runs. The machine is quiesced
      * for it. */
     void (*cpu_reset)(struct vcpu *vcpu);
+    /* The whole machine is about to be reset, after cpu_reset of each vcpu that had vcpu_app set: memory keeps
+     * what is in it, and the next boot's system can read it. Quiesced. */
+    void (*machine_reset)(void);
 };
 
 /* Set by the app's own object file; core calls through it. A build without an app has core's empty one. */

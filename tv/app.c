@@ -114,4 +114,5 @@ const struct hypapp hypapp = {
     .exception = exception,
     .overrun = overrun,
     .cpu_reset = kill_on_reset,
+    .machine_reset = kill_idle,
 };

@@ -28,8 +28,8 @@ static void report_crime(struct vcpu *vcpu, const struct pal_crime *crime)
                  crime->fault.gpa, crime->fault.table_walk ? " (table walk)" : "");
 }
 
-/* In quiesce. Its pages are back already if it was condemned. */
-static void end_running(struct pal *pal)
+/* In quiesce; no vcpu runs it any more. Its pages are back already if it was condemned. */
+static void end(struct pal *pal)
 {
     release_pages(pal, RELEASE_DEAD);
     release_slot(pal);
@@ -49,7 +49,7 @@ enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct
         report_crime(vcpu, crime);
     }
     leave_context(vcpu, pal, 0);
-    end_running(pal);
+    end(pal);
     quiesce_end(vcpu);
     vcpu_inject(vcpu, VECTOR_GP, true, 0);
     return HYPAPP_DONE;
@@ -73,12 +73,11 @@ enum hypapp_result kill_for_guest(struct vcpu *vcpu, struct pal *pal, const stru
              access_name(fault->access), page_number(fault->gpa));
     if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_RUNNING) {
         condemn(pal);
+        kills++;
+        views_changed();
     } else {
-        release_pages(pal, RELEASE_DEAD);
-        release_slot(pal);
+        end(pal);
     }
-    kills++;
-    views_changed();
     quiesce_end(vcpu);
     return HYPAPP_DONE; /* the access happens again, and is allowed now */
 }
@@ -91,5 +90,21 @@ void kill_on_reset(struct vcpu *vcpu)
         return;
     log_warn("PAL %u killed, %u so far: its CPU is reset", pal_slot(pal), kills + 1);
     leave_context(vcpu, pal, 0);
-    end_running(pal);
+    end(pal);
+}
+
+void kill_idle(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < PAL_SLOTS; i++) {
+        struct pal *pal = pal_at(i);
+
+        if (atomic_load_explicit(&pal->state, memory_order_relaxed) != PAL_IDLE)
+            continue;
+        end(pal);
+        count++;
+    }
+    if (count)
+        log_warn("%u idle PALs killed, %u so far: the machine is reset", count, kills);
 }

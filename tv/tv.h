@@ -78,5 +78,7 @@ enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct
 enum hypapp_result kill_for_guest(struct vcpu *vcpu, struct pal *pal, const struct nested_fault *fault);
 /* The vcpu is about to be reset. Machine quiesced. */
 void kill_on_reset(struct vcpu *vcpu);
+/* The machine is about to be reset, and is quiesced: the PALs that no vcpu runs. */
+void kill_idle(void);
 
 #endif

@@ -20,6 +20,8 @@ void shutdown_reset(struct vcpu *vcpu)
     for (unsigned i = 0; i < cpu_count; i++)
         if (cpus[i].vcpu.app && hypapp.cpu_reset)
             hypapp.cpu_reset(&cpus[i].vcpu);
+    if (hypapp.machine_reset)
+        hypapp.machine_reset();
     log_drain();
     outb(RESET_CONTROL, RESET_HARD);
     clock_delay_us(SETTLE_US);

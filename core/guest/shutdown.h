@@ -4,8 +4,9 @@
 
 #include "core/vcpu.h"
 
-/* Takes back what every CPU runs for the hypapp, drains the log and resets the machine. Normal context.
- * Returns only where no reset works. */
+/* Takes back what every CPU runs for the hypapp and all that it holds, drains the log and resets the machine.
+ * Normal context. Its waits are quiesce.h's, log_drain's and clock_delay_us's: each has a deadline, and a
+ * quiesce that passes its own reports who does not stop. Returns only where no reset works. */
 void shutdown_reset(struct vcpu *vcpu);
 
 #endif

@@ -86,6 +86,7 @@ static const struct {
     TEST(test_kill_for_kernel),
     TEST(test_condemn),
     TEST(test_reset),
+    TEST(test_machine_reset),
     TEST(test_user_access),
     TEST(test_result_lost),
 };

@@ -46,6 +46,7 @@ void test_kill(void);
 void test_kill_for_kernel(void);
 void test_condemn(void);
 void test_reset(void);
+void test_machine_reset(void);
 void test_user_access(void);
 void test_result_lost(void);
 

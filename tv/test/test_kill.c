@@ -214,6 +214,28 @@ void test_reset(void)
     CHECK(!vcpu->event.pending);
 }
 
+/* The machine is reset: what runs goes by cpu_reset, what is idle by machine_reset; nothing stays. */
+void test_machine_reset(void)
+{
+    struct vcpu *vcpu = vcpu_of(0), *second = vcpu_of(1);
+    struct process process, other;
+    struct wish wish;
+
+    enter(&process, vcpu, MODE_64);
+    process_create(&other, MODE_32);
+    process_run(&other, second);
+    wish_default(&other, &wish);
+    CHECK(reg(second, &other, &wish) == TV_OK && pal_at(1)->state == PAL_IDLE);
+    quiesce_begin(second);
+    hypapp.cpu_reset(vcpu);
+    hypapp.machine_reset();
+    CHECK(gone(&process) && gone(&other) && pal_at(1)->state == PAL_FREE);
+    CHECK(fake_log_count("1 idle PALs killed") == 1);
+    hypapp.machine_reset(); /* nothing is left to say */
+    CHECK(fake_log_count("the machine is reset") == 1);
+    quiesce_end(second);
+}
+
 /* The guest's user may not look into a PAL, nor jump into its middle; the PAL does not mind. */
 void test_user_access(void)
 {
