@@ -31,7 +31,6 @@ from decoder.postmortem.memory import Dump, DumpError
 
 ALONE = "meanwhile"  # core/hosttest.c: the other CPUs log while one steps
 STOPPED = "panic: stopped"
-RESET_PORT = 0xCF9
 INFO = 2  # the finest level on the wire
 IN_FLIGHT = 4  # records of a ring that the reset may have kept from the wire
 
@@ -43,6 +42,7 @@ class Row:
     """
     name: str
     guest: str = ""
+    says: str = ""  # on the wire, before the reset
     panic: bool = False
     options: str = ""
     kernel_args: str = ""
@@ -50,10 +50,18 @@ class Row:
     alone: bool = False     # no guest: the log's own test, on all CPUs
 
 
+def by_port(name: str, port: int, value: int) -> Row:
+    """The guest writes a byte to a port: Braid sees it, and ends what it has before the machine resets."""
+    return Row(name, guest=f"printf '\\{value:03o}' | dd of=/dev/port bs=1 seek={port}",
+               says=f"guest resets the machine by port {port:#x}")
+
+
 ROWS = (
     Row("button, without a guest", options="test=step", alone=True),
     Row("reset button"),
-    Row("port 0xCF9", guest=f"printf '\\006' | dd of=/dev/port bs=1 seek={RESET_PORT}"),
+    by_port("port 0xCF9", 0xCF9, 0x06),
+    by_port("keyboard controller", 0x64, 0xFE),
+    by_port("fast reset", 0x92, 0x03),
     Row("triple fault", guest="echo b >/proc/sysrq-trigger", kernel_args="reboot=triple"),
     Row("panic, then the button", guest="/pal/64/quiesce --break 1", panic=True, options="test=on"),
     Row("another build", another_build=True),
@@ -131,6 +139,8 @@ def judge(row: Row, events: Sequence[Event], dump: Dump) -> str:
         raise Failure(f"{kept.count.damaged} slots damaged, {kept.count.missing} missing")
     if boots[1].build.hex() != expected["build"]:
         raise Failure("the second bank is not the second build's")
+    if row.says and not any(isinstance(e, Record) and row.says in e.message for e in kept.events):
+        raise Failure(f"the rings do not hold: {row.says}")
     compared = compare(events[:events.index(banners[1])], kept.events)
     if row.panic and not any(isinstance(e, Record) and STOPPED in e.message for e in kept.events):
         raise Failure("the panic's last words are not in the rings")

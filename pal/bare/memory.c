@@ -9,9 +9,12 @@ CODE(out_word, "outw %ax, %dx");
 CODE(out_string, "outsb");
 CODE(in_string, "rep insb");
 CODE(step_in, "pushfq; orl $0x100, (%rsp); popfq; inb %dx, %al; nop");
+CODE(pci_read, "outl %eax, %dx; inl %dx, %eax; add $4, %edx; mov %eax, %ecx; inl %dx, %eax");
+CODE(out_in, "outb %al, %dx; inb %dx, %al");
 CODE(a20_fast, "inb %dx, %al; and $0xfd, %al; outb %al, %dx; inb %dx, %al; and $2, %al");
 
 enum { COM1 = 0x3F8, FAST_A20 = 0x92, KEYBOARD_COMMAND = 0x64, CLOSE_A20 = 0xDD, PM1A_CONTROL = 0xB004 };
+enum { PCI_ADDRESS = 0xCF8, RESET_CONTROL = 0xCF9, RESET_HARD_LATER = 2 };
 #define JUNK 0x1122334455667788
 
 static const struct test ports[] = {
@@ -29,6 +32,10 @@ static const struct test ports[] = {
     {"a20_fast", a20_fast, .rdx = FAST_A20},
     {"a20_keyboard", out_byte, .rax = CLOSE_A20, .rdx = KEYBOARD_COMMAND},
     {"sleep_s3", out_word, .rax = 1 << 13 | 1 << 10, .rdx = PM1A_CONTROL},
+    {"pci_dword", pci_read, .rax = 0x80000000, .rdx = PCI_ADDRESS},
+    /* The bit that would reset the machine, as a part of an address. */
+    {"pci_dword_of_reset", pci_read, .rax = 0x80000400, .rdx = PCI_ADDRESS},
+    {"reset_not_yet", out_in, .rax = RESET_HARD_LATER, .rdx = RESET_CONTROL},
     {"nobodys_port", in_byte, .rax = JUNK, .rdx = 0x2E0},
 };
 const struct tests port_tests = {ports, COUNT(ports)};
