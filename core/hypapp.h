@@ -192,6 +192,10 @@ unsigned view_prot(const struct view *view, uint64_t gpa);
 /* Sets them (identity mapping; splits large pages). Only while the machine is quiesced, or for a view that no
  * vcpu uses yet. -E_NOMEM: nothing changed. */
 int view_protect(struct view *view, uint64_t gpa, unsigned prot);
+/* Where all of the 2 MiB around gpa is allowed again, maps them as one, which frees the table of their pages.
+ * To be called when a page that view_protect has restricted gets all permissions back. Machine quiesced, and
+ * views_changed after it: a CPU may have the table cached. */
+void view_join(struct view *view, uint64_t gpa);
 /* An empty view; NULL when the pool or the machine's view numbers are used up. Machine quiesced. */
 struct view *view_create(void);
 /* Takes it back; no vcpu may use it any more. Machine quiesced. */

@@ -86,6 +86,39 @@ int view_protect(struct view *view, uint64_t gpa, unsigned prot)
     return set(view, gpa, 1, prot);
 }
 
+/* Does a table of pages allow all of these 2 MiB, one to one? Accessed and dirty bits are the CPU's. */
+static bool whole(uint64_t table, uint64_t base)
+{
+    for (unsigned i = 0; i < 512; i++) {
+        uint64_t value = atomic_load_explicit((_Atomic uint64_t *)table + i, memory_order_relaxed);
+        if (backend->nested_prot(value) != ACCESS_RWX || (value & ENTRY_ADDR) != base + i * PAGE_SIZE)
+            return false;
+    }
+    return backend->nested_whole(base, LARGE);
+}
+
+/* A table of 2 MiB entries that took the place of a 1 GiB entry stays: there are few. */
+void view_join(struct view *view, uint64_t gpa)
+{
+    uint64_t table = view->root, base = gpa & ~(LARGE - 1);
+    if (gpa >= MAPPED_GIBS * GIB)
+        return;
+    for (unsigned at = LEVELS;; at--) {
+        _Atomic uint64_t *entry = slot(table, gpa, at);
+        uint64_t value = atomic_load_explicit(entry, memory_order_relaxed);
+        if (!(value & ENTRY_PRESENT) || value & ENTRY_LARGE)
+            return;
+        table = value & ENTRY_ADDR;
+        if (span(at) != LARGE)
+            continue;
+        if (whole(table, base)) {
+            atomic_store_explicit(entry, backend->nested_leaf(base, ACCESS_RWX, true), memory_order_release);
+            page_free((void *)table);
+        }
+        return;
+    }
+}
+
 static inline unsigned prot_of(const struct view *view, uint64_t gpa)
 {
     uint64_t table = view->root;

@@ -1,6 +1,7 @@
 /*
  * REG: validate everything, then build what can fail, then lend the pages. Whatever fails on the way, the
- * guest finds its memory, its permissions and the pool as before.
+ * guest finds its memory and its permissions as before, and so is the pool, but for a table of core's for
+ * each GiB that had a page lent for the first time.
  */
 #include <stdatomic.h>
 #include "log/log.h"
@@ -144,6 +145,7 @@ static int register_quiesced(struct vcpu *vcpu, struct pal *pal, const struct pa
     if (error < 0) {
         release_pages(pal, RELEASE_AS_IS);
         release_slot(pal);
+        views_changed();
         return error;
     }
     if (namesake) {

@@ -3,7 +3,7 @@
 #include "log/log.h"
 #include "tv/tv.h"
 
-enum { INT3 = 0xcc };
+enum { INT3 = 0xcc, LARGE_PAGE = 0x200000 };
 
 static void scrub(enum tv_section_type type, uint64_t gpa, enum release how)
 {
@@ -31,6 +31,9 @@ void release_pages(struct pal *pal, enum release how)
             if (view_protect(view_main(), gpa, former) < 0)
                 log_error("page 0x%lx stays out of the guest's reach: its permission cannot be restored",
                           page_number(gpa));
+            /* The last page of ours in its 2 MiB makes them whole again, if nobody else has one there. */
+            if (index + 1 == pal->lent || (pal->pages[index + 1] ^ gpa) / LARGE_PAGE)
+                view_join(view_main(), gpa);
         }
     }
     pal->lent = 0;

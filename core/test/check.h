@@ -31,6 +31,7 @@ void test_string(void);
 void test_memmap(void);
 void test_probe(void);
 void test_explain(void);
+void test_view(void);
 void test_walk(void);
 void test_copy(void);
 void test_insn(const char *cases);

@@ -80,6 +80,7 @@ int main(int argc, char **argv)
     test_memmap();
     test_probe();
     test_explain();
+    test_view();
     test_insn(argv[1]);
     if (memory_reserve()) {
         test_walk();

@@ -10,8 +10,8 @@
 enum {
     FAKE_CPUS = 4,
     RAM_PAGES = 4096, /* guest-physical 0 .. 16 MiB */
-    HOLE_PAGE = 2048, /* the hypervisor's, no RAM to the guest */
-    HOLE_PAGES = 16,
+    HOLE_PAGE = 2048, /* the hypervisor's, no RAM to the guest; whole 2 MiB, as in core */
+    HOLE_PAGES = 512,
     POOL_PAGES = 2048,
     POOL_BASE = 0x20000000, /* guest-physical and on the host */
     LAPIC = 0xfee00000u,
@@ -20,7 +20,7 @@ enum {
 struct view {
     bool used;
     uint8_t ram[RAM_PAGES], pool[POOL_PAGES];
-    bool split[(RAM_PAGES + POOL_PAGES) / 512]; /* 2 MiB regions that have a table of their own */
+    void *tables[(RAM_PAGES + POOL_PAGES) / 512]; /* of the pool, for 2 MiB regions that are split */
 };
 
 struct fake_event {
@@ -46,6 +46,7 @@ struct fake {
     bool pool_used[POOL_PAGES];
     struct vcpu *quiescer;
     unsigned quiesces, flushes;
+    bool unflushed;    /* a table went back to the pool, and no views_changed since */
     bool lose_quiesce; /* the next quiesce_begin finds another CPU first */
     int fail_in;       /* the n-th point from now on where memory can run out does so; 0: none */
     unsigned misuse;   /* calls against the rules of hypapp.h */

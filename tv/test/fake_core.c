@@ -165,17 +165,31 @@ int view_protect(struct view *view, uint64_t gpa, unsigned prot)
 {
     bool in_pool = gpa >= POOL_BASE;
     uint64_t page = (in_pool ? gpa - POOL_BASE : gpa) / PAGE_SIZE;
-    bool *split = &view->split[(page + (in_pool ? RAM_PAGES : 0)) / 512];
+    void **table = &view->tables[(page + (in_pool ? RAM_PAGES : 0)) / 512];
 
     rule(fake.quiescer && view->used && gpa % PAGE_SIZE == 0 && page < (in_pool ? POOL_PAGES : RAM_PAGES));
-    if (!*split && out_of_memory())
+    if (!*table && !(*table = page_alloc()))
         return -E_NOMEM;
-    *split = true;
     if (in_pool)
         view->pool[page] = (uint8_t)prot;
     else
         view->ram[page] = (uint8_t)prot;
     return 0;
+}
+
+void view_join(struct view *view, uint64_t gpa)
+{
+    uint64_t first = gpa / PAGE_SIZE & ~511ull;
+    void **table = &view->tables[first / 512];
+
+    rule(fake.quiescer && view == view_main() && gpa < RAM_PAGES * PAGE_SIZE);
+    for (unsigned i = 0; i < 512; i++)
+        if (view->ram[first + i] != ACCESS_RWX)
+            return;
+    if (*table)
+        page_free(*table);
+    *table = NULL;
+    fake.unflushed = true;
 }
 
 struct view *view_create(void)
@@ -198,6 +212,9 @@ void view_destroy(struct view *view)
     rule(fake.quiescer && view->used && view != view_main());
     for (unsigned i = 0; i < FAKE_CPUS; i++)
         rule(fake.vcpus[i].view != view);
+    for (unsigned i = 0; i < sizeof(view->tables) / sizeof(*view->tables); i++)
+        if (view->tables[i])
+            page_free(view->tables[i]);
     view->used = false;
 }
 
@@ -214,6 +231,7 @@ void views_changed(void)
 {
     rule(fake.quiescer);
     fake.flushes++;
+    fake.unflushed = false;
 }
 
 void *page_alloc(void)
@@ -261,6 +279,6 @@ int quiesce_begin(struct vcpu *vcpu)
 
 void quiesce_end(struct vcpu *vcpu)
 {
-    rule(fake.quiescer == vcpu);
+    rule(fake.quiescer == vcpu && !fake.unflushed);
     fake.quiescer = NULL;
 }

@@ -28,8 +28,7 @@ struct snapshot *snapshot_take(const struct vcpu *vcpu)
     return snapshot;
 }
 
-/* A view's permissions count; that one of them has been split into tables, or what a free one holds, does
- * not. */
+/* What a free view holds does not count. Tables that a view was split into are the pool's. */
 static bool views_differ(const struct view *then, const struct view *now)
 {
     return then->used != now->used || (now->used && (memcmp(then->ram, now->ram, sizeof(now->ram)) ||
