@@ -3,9 +3,9 @@
  * may ask for (the functions below). An app uses this header and log/ and nothing else of Braid.
  *
  * Contexts: callbacks run on the CPU whose vcpu they are given, in normal context (GIF = 1, IF = 0; NMIs may
- * nest and only note themselves). They may log, must not wait, and must not loop without a bound that they
- * state. Two CPUs may be in callbacks at once; what they share is either atomic or touched only between
- * quiesce_begin and quiesce_end.
+ * nest and only note themselves). They may log (after quiesce_end, if it can wait), must not wait, and must
+ * not loop without a bound that they state. Two CPUs may be in callbacks at once; what they share is either
+ * atomic or touched only between quiesce_begin and quiesce_end.
  *
  * Errors are negative numbers (enum error). No callback can stop the machine.
  */
@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "core/limit.h" /* guest_warn: for all that a guest can cause as often as it likes */
 
 #define PAGE_SIZE 4096ull
 #define PAGE_MASK (~(PAGE_SIZE - 1))

@@ -25,7 +25,7 @@ static enum hypapp_result hypercall(struct vcpu *vcpu)
     }
     if (number <= TV_OFFERED_LAST || number > TV_RESERVED_LAST)
         return HYPAPP_PASS;
-    log_warn("TrustVisor call %u is not offered: no uTPM, SHARE or NV", number);
+    guest_warn("TrustVisor call %u is not offered: no uTPM, SHARE or NV", number);
     vcpu_set(vcpu, REG_RAX, TV_FAILED);
     return HYPAPP_DONE;
 }
@@ -80,8 +80,8 @@ static enum hypapp_result nested_fault(struct vcpu *vcpu, const struct nested_fa
         return HYPAPP_PASS;
     /* Not a #PF: the guest's tables allow the access, so its kernel would retry it for ever. */
     if (vcpu_get(vcpu, REG_CPL) == 3 && !fault->table_walk) {
-        log_warn("page 0x%lx is PAL %u's: a user's access at RIP 0x%lx gets #GP", page_number(fault->gpa),
-                 pal_slot(pal), vcpu_get(vcpu, REG_RIP));
+        guest_warn("page 0x%lx is PAL %u's: a user's access at RIP 0x%lx gets #GP", page_number(fault->gpa),
+                   pal_slot(pal), vcpu_get(vcpu, REG_RIP));
         vcpu_inject(vcpu, VECTOR_GP, true, 0);
         return HYPAPP_DONE;
     }

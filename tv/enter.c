@@ -27,14 +27,14 @@ static bool entry_allowed(struct vcpu *vcpu, const struct pal *pal)
     unsigned slot = pal_slot(pal);
 
     if (vcpu_get(vcpu, REG_CPL) != 3)
-        log_warn("call of PAL %u refused: at CPL %u, not 3", slot, (unsigned)vcpu_get(vcpu, REG_CPL));
+        guest_warn("call of PAL %u refused: at CPL %u, not 3", slot, (unsigned)vcpu_get(vcpu, REG_CPL));
     else if (caller_paging(vcpu) != pal->layout.paging)
-        log_warn("call of PAL %u refused: the paging mode is not that of REG", slot);
+        guest_warn("call of PAL %u refused: the paging mode is not that of REG", slot);
     else if (!(rflags & RFLAGS_IF) || (rflags & (RFLAGS_IOPL | RFLAGS_VM)))
-        log_warn("call of PAL %u refused: RFLAGS 0x%lx; IF must be 1, IOPL and VM 0", slot, rflags);
+        guest_warn("call of PAL %u refused: RFLAGS 0x%lx; IF must be 1, IOPL and VM 0", slot, rflags);
     else if (!pal->layout.is64 &&
              !(flat(vcpu, SEG_CS) && flat(vcpu, SEG_SS) && flat(vcpu, SEG_DS) && flat(vcpu, SEG_ES)))
-        log_warn("call of PAL %u refused: CS, SS, DS or ES is not flat", slot);
+        guest_warn("call of PAL %u refused: CS, SS, DS or ES is not flat", slot);
     else
         return true;
     return false;

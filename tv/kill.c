@@ -15,14 +15,18 @@ static const char *access_name(enum access access)
     return access == ACCESS_READ ? "read" : access == ACCESS_WRITE ? "write" : "fetch";
 }
 
-static void report_crime(struct vcpu *vcpu, const struct pal_crime *crime)
+/* Of a PAL that died running. What is said of it is said when the others run again, and is gone by then. */
+struct scene {
+    uint64_t rip, cpl, cr2, return_to;
+};
+
+static void report_crime(const struct pal_crime *crime, const struct scene *scene)
 {
-    log_warn("at RIP 0x%lx, CPL %u", vcpu_get(vcpu, REG_RIP), (unsigned)vcpu_get(vcpu, REG_CPL));
+    log_warn("at RIP 0x%lx, CPL %u", scene->rip, (unsigned)scene->cpl);
     if (crime->is_overrun)
         log_warn("it did not return in %u ms (boot option isolated=)", (unsigned)vcpu_limit_ms());
     else if (crime->is_exception)
-        log_warn("exception %u, error code 0x%x, CR2 0x%lx", crime->vector, crime->error_code,
-                 vcpu_get(vcpu, REG_CR2));
+        log_warn("exception %u, error code 0x%x, CR2 0x%lx", crime->vector, crime->error_code, scene->cr2);
     else
         log_warn("%s of guest-physical 0x%lx, which the PAL has not%s", access_name(crime->fault.access),
                  crime->fault.gpa, crime->fault.table_walk ? " (table walk)" : "");
@@ -39,18 +43,26 @@ static void end(struct pal *pal)
 
 enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct pal_crime *crime)
 {
+    struct scene scene;
+    bool condemned;
+    unsigned count;
+
     if (quiesce_begin(vcpu) < 0)
         return HYPAPP_RETRY;
-    if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_CONDEMNED) {
-        log_warn("PAL %u ends: the guest took its pages while it ran", pal_slot(pal));
-    } else {
-        log_warn("PAL %u killed, %u so far; caller goes on at 0x%lx with #GP", pal_slot(pal), kills + 1,
-                 pal->run.return_to);
-        report_crime(vcpu, crime);
-    }
+    condemned = atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_CONDEMNED;
+    scene = (struct scene){vcpu_get(vcpu, REG_RIP), vcpu_get(vcpu, REG_CPL), vcpu_get(vcpu, REG_CR2),
+                           pal->run.return_to};
     leave_context(vcpu, pal, 0);
     end(pal);
+    count = kills;
     quiesce_end(vcpu);
+    if (condemned) {
+        log_warn("PAL %u ends: the guest took its pages while it ran", pal_slot(pal));
+    } else {
+        log_warn("PAL %u killed, %u so far; caller goes on at 0x%lx with #GP", pal_slot(pal), count,
+                 scene.return_to);
+        report_crime(crime, &scene);
+    }
     vcpu_inject(vcpu, VECTOR_GP, true, 0);
     return HYPAPP_DONE;
 }
@@ -67,10 +79,10 @@ static void condemn(struct pal *pal)
 
 enum hypapp_result kill_for_guest(struct vcpu *vcpu, struct pal *pal, const struct nested_fault *fault)
 {
+    unsigned count;
+
     if (quiesce_begin(vcpu) < 0)
         return HYPAPP_RETRY;
-    log_warn("PAL %u killed, %u so far: %s of page 0x%lx by the guest's kernel", pal_slot(pal), kills + 1,
-             access_name(fault->access), page_number(fault->gpa));
     if (atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_RUNNING) {
         condemn(pal);
         kills++;
@@ -78,7 +90,10 @@ enum hypapp_result kill_for_guest(struct vcpu *vcpu, struct pal *pal, const stru
     } else {
         end(pal);
     }
+    count = kills;
     quiesce_end(vcpu);
+    log_warn("PAL %u killed, %u so far: %s of page 0x%lx by the guest's kernel", pal_slot(pal), count,
+             access_name(fault->access), page_number(fault->gpa));
     return HYPAPP_DONE; /* the access happens again, and is allowed now */
 }
 

@@ -42,7 +42,7 @@ enum hypapp_result pal_return(struct vcpu *vcpu, struct pal *pal)
     leave_context(vcpu, pal, rax);
     if (marshal_out(vcpu, pal) < 0) {
         vcpu_inject(vcpu, VECTOR_GP, true, 0);
-        log_warn("PAL %u returned, but its caller gets a fault", pal_slot(pal));
+        guest_warn("PAL %u returned, but its caller gets a fault", pal_slot(pal));
     } else {
         log_debug("PAL %u returned 0x%lx", pal_slot(pal), rax);
     }

@@ -19,7 +19,7 @@ struct caller {
 
 static bool fault(struct caller *caller, uint64_t gva, const char *what)
 {
-    log_warn("call of PAL %u refused: %s at 0x%lx", pal_slot(caller->pal), what, gva);
+    guest_warn("call of PAL %u refused: %s at 0x%lx", pal_slot(caller->pal), what, gva);
     vcpu_inject(caller->vcpu, VECTOR_GP, true, 0);
     return false;
 }
@@ -175,8 +175,8 @@ int marshal_out(struct vcpu *vcpu, struct pal *pal)
     guest_space_of(vcpu, &caller.space);
     for (unsigned i = 0; i < pal->layout.param_count; i++) {
         if (pal->layout.params[i].type == TV_POINTER && copy_data(&caller, i, true) < 0) {
-            log_warn("PAL %u: the result at 0x%lx, parameter %u, cannot be written", pal_slot(pal),
-                     pal->run.args[i], i);
+            guest_warn("PAL %u: the result at 0x%lx, parameter %u, cannot be written", pal_slot(pal),
+                       pal->run.args[i], i);
             return -E_FAULT;
         }
     }

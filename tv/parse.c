@@ -37,19 +37,19 @@ static int read_array(struct guest_space *space, bool is64, uint64_t gva, void *
 static int check_section(const struct pal_layout *layout, unsigned index, const struct tv_section *wish)
 {
     if (wish->type < TV_CODE || wish->type > TV_SHARED_CODE) {
-        log_warn("REG refused: section %u has type %u, not 1 to 5", index, wish->type);
+        guest_warn("REG refused: section %u has type %u, not 1 to 5", index, wish->type);
         return -E_INVAL;
     }
     if (wish->pages == 0 || wish->pages > PAL_MAX_PAGES - layout->pages) {
-        log_warn("REG refused: section %u has %u pages; a PAL has 1 or more in each, %u in all", index,
-                 wish->pages, (unsigned)PAL_MAX_PAGES);
+        guest_warn("REG refused: section %u has %u pages; a PAL has 1 or more in each, %u in all", index,
+                   wish->pages, (unsigned)PAL_MAX_PAGES);
         return -E_INVAL;
     }
     /* Page 0 is the way out of the PAL. */
     if (wish->start % PAGE_SIZE || wish->start == 0 ||
         !caller_range(layout->is64, wish->start, wish->pages * PAGE_SIZE)) {
-        log_warn("REG refused: section %u at 0x%lx is misaligned, at page 0, or beyond what a user has",
-                 index, wish->start);
+        guest_warn("REG refused: section %u at 0x%lx is misaligned, at page 0, or beyond what a user has",
+                   index, wish->start);
         return -E_INVAL;
     }
     for (unsigned i = 0; i < layout->section_count; i++) {
@@ -57,7 +57,7 @@ static int check_section(const struct pal_layout *layout, unsigned index, const 
 
         if (wish->start < other->start + other->pages * PAGE_SIZE &&
             other->start < wish->start + wish->pages * PAGE_SIZE) {
-            log_warn("REG refused: sections %u and %u overlap", i, index);
+            guest_warn("REG refused: sections %u and %u overlap", i, index);
             return -E_INVAL;
         }
     }
@@ -71,7 +71,7 @@ static int parse_sections(struct guest_space *space, uint64_t gva, struct pal_la
     int count = read_array(space, layout->is64, gva, wishes, TV_MAX_SECTIONS);
 
     if (count < 0) {
-        log_warn("REG refused: cannot read 1 to 10 sections at 0x%lx (error %d)", gva, count);
+        guest_warn("REG refused: cannot read 1 to 10 sections at 0x%lx (error %d)", gva, count);
         return count;
     }
     for (unsigned i = 0; i < (unsigned)count; i++) {
@@ -85,7 +85,7 @@ static int parse_sections(struct guest_space *space, uint64_t gva, struct pal_la
     }
     stack = first_section(layout, TV_STACK);
     if (!stack || !first_section(layout, TV_PARAM)) {
-        log_warn("REG refused: no %s section", stack ? "PARAM" : "STACK");
+        guest_warn("REG refused: no %s section", stack ? "PARAM" : "STACK");
         return -E_INVAL;
     }
     layout->stack_top = stack->start + stack->pages * PAGE_SIZE - TV_STACK_GAP;
@@ -93,7 +93,7 @@ static int parse_sections(struct guest_space *space, uint64_t gva, struct pal_la
     for (unsigned i = 0; i < layout->section_count; i++)
         if (layout->sections[i].type == TV_CODE && in_section(&layout->sections[i], layout->entry))
             return 0;
-    log_warn("REG refused: entry 0x%lx is in no CODE section", layout->entry);
+    guest_warn("REG refused: entry 0x%lx is in no CODE section", layout->entry);
     return -E_INVAL;
 }
 
@@ -106,7 +106,7 @@ static int parse_params(struct guest_space *space, uint64_t gva, struct pal_layo
     int count = read_array(space, layout->is64, gva, wishes, TV_MAX_PARAMS);
 
     if (count < 0) {
-        log_warn("REG refused: cannot read 1 to 10 parameters at 0x%lx (error %d)", gva, count);
+        guest_warn("REG refused: cannot read 1 to 10 parameters at 0x%lx (error %d)", gva, count);
         return count;
     }
     layout->param_count = (unsigned)count;
@@ -115,12 +115,12 @@ static int parse_params(struct guest_space *space, uint64_t gva, struct pal_layo
         bool pointer = wishes[i].type == TV_POINTER;
 
         if (!pointer && wishes[i].type != TV_INTEGER) {
-            log_warn("REG refused: parameter %d has type %u, not 1 or 2", i, wishes[i].type);
+            guest_warn("REG refused: parameter %d has type %u, not 1 or 2", i, wishes[i].type);
             return -E_INVAL;
         }
         if (room < sizeof(struct tv_area_entry) ||
             (pointer && words > (room - sizeof(struct tv_area_entry)) / pal_word(layout))) {
-            log_warn("REG refused: parameter %d, %lu words, does not fit into the PARAM section", i, words);
+            guest_warn("REG refused: parameter %d, %lu words, does not fit into the PARAM section", i, words);
             return -E_INVAL;
         }
         layout->params[i] = (struct pal_param){wishes[i].type, words * pal_word(layout), next};
@@ -141,7 +141,7 @@ int parse_registration(struct vcpu *vcpu, struct pal_layout *layout)
         .entry = caller_reg(vcpu, REG_RDI),
     };
     if (layout->paging == PAGING_OFF || layout->paging == PAGING_LONG5) {
-        log_warn("REG refused: the caller's paging is off or has 5 levels");
+        guest_warn("REG refused: the caller's paging is off or has 5 levels");
         return -E_INVAL;
     }
     guest_space_of(vcpu, &space);

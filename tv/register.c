@@ -10,27 +10,27 @@
 /* Whether the caller may do with this page what the PAL is to do, and nobody else has it. CODE it must be
  * able to write as well: the guest loses the page, and a kill fills it, so one that is the caller's to read
  * only (of a file, of the kernel, everybody's zeroes) is not the caller's to give. */
-static int check_page(const struct pal *pal, const struct pal_section *section, uint64_t gva,
-                      struct guest_space *space, struct guest_page *page)
+static int check_page(const struct pal *pal, const struct pal_section *section, struct guest_space *space,
+                      struct refusal *refusal, struct guest_page *page)
 {
     unsigned need = pal_prot(section->type) | (section->type == TV_CODE ? ACCESS_WRITE : 0), former;
 
-    if (guest_translate(space, gva, page) < 0 || (page->prot & need) != need) {
-        log_warn("REG refused: 0x%lx is not mapped for the user with permission %u", gva, need);
+    refusal->need = need;
+    if (guest_translate(space, refusal->gva, page) < 0 || (page->prot & need) != need) {
+        refusal->why = REFUSED_ACCESS;
         return -E_FAULT;
     }
-    page->gpa &= PAGE_MASK;
+    refusal->gpa = page->gpa &= PAGE_MASK;
     former = view_prot(view_main(), page->gpa);
     /* The guest lacks some permission only where the page is lent already (as SHARED_CODE) or the
      * hypervisor's affair. */
     if (!guest_ram(page->gpa) || (former & need) != need || (former != ACCESS_RWX && pal_owner(page->gpa))) {
-        log_warn("REG refused: 0x%lx is page 0x%lx: not RAM, the hypervisor's, or another PAL's", gva,
-                 page_number(page->gpa));
+        refusal->why = REFUSED_OWNER;
         return -E_PERM;
     }
     /* Page 0 must stay out of the PAL's view; 32-bit tables reach 4 GiB. */
     if (page->gpa == 0 || (pal->layout.paging == PAGING_32 && page->gpa >> 32)) {
-        log_warn("REG refused: a PAL cannot have page 0x%lx", page_number(page->gpa));
+        refusal->why = REFUSED_PAGE;
         return -E_INVAL;
     }
     return 0;
@@ -47,7 +47,7 @@ static uint64_t cache_bits(const struct guest_page *page)
 }
 
 /* Fills pal->pages. At most PAL_MAX_PAGES^2 / 2 comparisons. */
-static int find_pages(struct pal *pal, struct guest_space *space)
+static int find_pages(struct pal *pal, struct guest_space *space, struct refusal *refusal)
 {
     unsigned count = 0;
 
@@ -57,13 +57,15 @@ static int find_pages(struct pal *pal, struct guest_space *space)
         for (unsigned n = 0; n < section->pages; n++, count++) {
             uint64_t gva = section->start + n * PAGE_SIZE;
             struct guest_page page;
-            int error = check_page(pal, section, gva, space, &page);
+            int error;
 
+            refusal->gva = gva;
+            error = check_page(pal, section, space, refusal, &page);
             if (error < 0)
                 return error;
             for (unsigned other = 0; other < count; other++) {
                 if ((pal->pages[other] & RECORD_GPA) == page.gpa) {
-                    log_warn("REG refused: 0x%lx is a page that the PAL has already", gva);
+                    refusal->why = REFUSED_TWICE;
                     return -E_INVAL;
                 }
             }
@@ -117,45 +119,67 @@ static int check_namesake(const struct pal *old, struct guest_space *space)
     if (atomic_load_explicit(&old->state, memory_order_relaxed) == PAL_IDLE &&
         guest_translate(space, old->layout.entry, &page) == 0 && (page.gpa & PAGE_MASK) != old->entry_gpa)
         return 0;
-    log_warn("REG refused: PAL %u has this entry", pal_slot(old));
     return -E_INVAL;
 }
 
-static int register_quiesced(struct vcpu *vcpu, struct pal *pal, const struct pal_layout *layout)
+/* *namesake is the PAL of the same name: ended if this succeeds. */
+static int register_quiesced(struct vcpu *vcpu, struct pal *pal, const struct pal_layout *layout,
+                             struct refusal *refusal, struct pal **namesake)
 {
-    struct pal *namesake = pal_find(layout->cr3, layout->is64, layout->entry);
     struct guest_space space;
     int error;
 
+    *namesake = pal_find(layout->cr3, layout->is64, layout->entry);
     guest_space_of(vcpu, &space);
-    error = check_namesake(namesake, &space);
-    if (error < 0)
+    error = check_namesake(*namesake, &space);
+    if (error < 0) {
+        refusal->why = REFUSED_NAME;
         return error;
+    }
     pal->layout = *layout;
     pal->pages = page_alloc();
-    error = pal->pages ? find_pages(pal, &space) : -E_NOMEM;
+    error = pal->pages ? find_pages(pal, &space, refusal) : -E_NOMEM;
     if (error == 0)
         error = pagetable_build(pal);
     if (error == 0)
         error = build_view(pal);
     if (error == 0)
         error = lend_pages(pal);
-    if (error == -E_NOMEM)
-        log_warn("REG refused: out of memory or views, %u pages free", pages_free());
     if (error < 0) {
+        if (error == -E_NOMEM)
+            refusal->why = REFUSED_MEMORY;
         release_pages(pal, RELEASE_AS_IS);
         release_slot(pal);
         views_changed();
         return error;
     }
-    if (namesake) {
-        log_warn("PAL %u ends: its process has another page at the entry now", pal_slot(namesake));
-        release_pages(namesake, RELEASE_DEAD);
-        release_slot(namesake);
+    if (*namesake) {
+        release_pages(*namesake, RELEASE_DEAD);
+        release_slot(*namesake);
     }
     atomic_store_explicit(&pal->state, PAL_IDLE, memory_order_relaxed); /* quiesce_end publishes it */
     views_changed();
     return 0;
+}
+
+/* In quiesce nothing is said: the others need not stand still for it. */
+static int register_and_report(struct vcpu *vcpu, struct pal *pal, const struct pal_layout *layout)
+{
+    struct refusal refusal = {0};
+    struct pal *namesake;
+    int error;
+
+    if (quiesce_begin(vcpu) < 0)
+        return -E_AGAIN;
+    error = register_quiesced(vcpu, pal, layout, &refusal, &namesake);
+    quiesce_end(vcpu);
+    if (error < 0)
+        report_refusal(&refusal, namesake);
+    else if (namesake)
+        log_warn("PAL %u ends: its process has another page at the entry now", pal_slot(namesake));
+    if (error == 0)
+        report_registration(pal);
+    return error;
 }
 
 enum hypapp_result tv_register(struct vcpu *vcpu)
@@ -165,19 +189,15 @@ enum hypapp_result tv_register(struct vcpu *vcpu)
     int error = -E_PERM;
 
     if (running) {
-        log_warn("REG refused: called by PAL %u", pal_slot(running));
+        guest_warn("REG refused: called by PAL %u", pal_slot(running));
     } else if (parse_registration(vcpu, &layout) == 0) {
-        if (!pal) {
-            log_warn("REG refused: all %u slots are in use", (unsigned)PAL_SLOTS);
-        } else {
-            if (quiesce_begin(vcpu) < 0)
-                return HYPAPP_RETRY;
-            error = register_quiesced(vcpu, pal, &layout);
-            quiesce_end(vcpu);
-        }
+        if (pal)
+            error = register_and_report(vcpu, pal, &layout);
+        else
+            guest_warn("REG refused: all %u slots are in use", (unsigned)PAL_SLOTS);
     }
-    if (error == 0)
-        report_registration(pal); /* after the quiesce: the others need not stand still for it */
+    if (error == -E_AGAIN)
+        return HYPAPP_RETRY;
     vcpu_set(vcpu, REG_RAX, error == 0 ? TV_OK : TV_FAILED);
     return HYPAPP_DONE;
 }

@@ -51,10 +51,8 @@ void release_slot(struct pal *pal)
 
 static bool unregister_quiesced(struct pal *pal)
 {
-    if (atomic_load_explicit(&pal->state, memory_order_relaxed) != PAL_IDLE) {
-        log_warn("UNREG refused: PAL %u is running", pal_slot(pal));
+    if (atomic_load_explicit(&pal->state, memory_order_relaxed) != PAL_IDLE)
         return false;
-    }
     release_pages(pal, RELEASE_SCRUB);
     release_slot(pal);
     views_changed();
@@ -69,11 +67,11 @@ enum hypapp_result tv_unregister(struct vcpu *vcpu)
     bool done = false;
 
     if (running) {
-        log_warn("UNREG refused: called by PAL %u", pal_slot(running));
+        guest_warn("UNREG refused: called by PAL %u", pal_slot(running));
     } else {
         pal = pal_find(caller_cr3(vcpu), caller_is64(vcpu), entry);
         if (!pal)
-            log_warn("UNREG refused: this address space has no PAL with entry 0x%lx", entry);
+            guest_warn("UNREG refused: this address space has no PAL with entry 0x%lx", entry);
     }
     if (pal) {
         if (quiesce_begin(vcpu) < 0)
@@ -84,6 +82,8 @@ enum hypapp_result tv_unregister(struct vcpu *vcpu)
         if (done)
             log_info("UNREG PAL %u: scrubbed, %u pages back to the guest, %u of the pool free", pal_slot(pal),
                      lent, pages_free());
+        else
+            guest_warn("UNREG refused: PAL %u is running", pal_slot(pal));
     }
     vcpu_set(vcpu, REG_RAX, done ? TV_OK : TV_FAILED);
     return HYPAPP_DONE;

@@ -1,5 +1,5 @@
-/* What the log says about a new PAL. Texts cost nothing on the wire and numbers do, so lines have few, and
- * those small. */
+/* What the log says about a new PAL, or one that was refused. Texts cost nothing on the wire and numbers do,
+ * so lines have few, and those small. */
 #include "log/log.h"
 #include "tv/tv.h"
 
@@ -70,4 +70,32 @@ void report_registration(const struct pal *pal)
     log_info("entry at guest-physical page 0x%lx", page_number(pal->entry_gpa));
     log_info("%u page tables, root page 0x%x; address 4 is the way out", pal->table_count, pal->tables[0]);
     log_info("PAL %u ready: %u pages lent, %u of the pool free", pal_slot(pal), pal->lent, pages_free());
+}
+
+void report_refusal(const struct refusal *refusal, const struct pal *namesake)
+{
+    uint64_t page = page_number(refusal->gpa);
+
+    switch (refusal->why) {
+    case REFUSED_ACCESS:
+        guest_warn("REG refused: 0x%lx is not mapped for the user with permission %u", refusal->gva,
+                   refusal->need);
+        break;
+    case REFUSED_OWNER:
+        guest_warn("REG refused: 0x%lx is page 0x%lx: not RAM, the hypervisor's, or another PAL's",
+                   refusal->gva, page);
+        break;
+    case REFUSED_PAGE:
+        guest_warn("REG refused: a PAL cannot have page 0x%lx", page);
+        break;
+    case REFUSED_TWICE:
+        guest_warn("REG refused: 0x%lx is a page that the PAL has already", refusal->gva);
+        break;
+    case REFUSED_NAME:
+        guest_warn("REG refused: PAL %u has this entry", pal_slot(namesake));
+        break;
+    case REFUSED_MEMORY:
+        guest_warn("REG refused: out of memory or views, %u pages free", pages_free());
+        break;
+    }
 }

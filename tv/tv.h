@@ -14,6 +14,13 @@ int parse_registration(struct vcpu *vcpu, struct pal_layout *layout);
 enum hypapp_result tv_register(struct vcpu *vcpu);
 /* Logs what was registered. */
 void report_registration(const struct pal *pal);
+/* Why the pages or the name of a registration were refused, and the page that it was about. */
+struct refusal {
+    enum { REFUSED_ACCESS, REFUSED_OWNER, REFUSED_PAGE, REFUSED_TWICE, REFUSED_NAME, REFUSED_MEMORY } why;
+    unsigned need; /* enum access bits */
+    uint64_t gva, gpa;
+};
+void report_refusal(const struct refusal *refusal, const struct pal *namesake);
 
 /* ---- pagetable.c: the PAL's own guest page tables. Machine quiesced ---- */
 

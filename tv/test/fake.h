@@ -46,11 +46,13 @@ struct fake {
     bool pool_used[POOL_PAGES];
     struct vcpu *quiescer;
     unsigned quiesces, flushes;
-    bool unflushed;    /* a table went back to the pool, and no views_changed since */
-    bool lose_quiesce; /* the next quiesce_begin finds another CPU first */
-    int fail_in;       /* the n-th point from now on where memory can run out does so; 0: none */
-    unsigned misuse;   /* calls against the rules of hypapp.h */
-    char log[1 << 16]; /* all lines since fake_reset */
+    bool unflushed;     /* a table went back to the pool, and no views_changed since */
+    bool lose_quiesce;  /* the next quiesce_begin finds another CPU first */
+    bool resetting;     /* the machine is held for a reset: lines are allowed */
+    bool limit_reached; /* for all lines that have one */
+    int fail_in;        /* the n-th point from now on where memory can run out does so; 0: none */
+    unsigned misuse;    /* calls against the rules of hypapp.h */
+    char log[1 << 16];  /* all lines since fake_reset */
 };
 extern struct fake fake;
 

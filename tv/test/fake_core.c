@@ -10,11 +10,19 @@
 
 struct fake fake;
 
+static void rule(bool kept)
+{
+    if (!kept)
+        fake.misuse++;
+}
+
 void fake_log(const char *level, const char *format, ...)
 {
     size_t used = strlen(fake.log);
     va_list args;
 
+    /* The others would stand still for it. */
+    rule(!fake.quiescer || fake.resetting || (strcmp(level, "warn") && strcmp(level, "info")));
     va_start(args, format);
     if (used + 300 < sizeof(fake.log)) {
         int head = snprintf(fake.log + used, 16, "%s: ", level);
@@ -25,6 +33,12 @@ void fake_log(const char *level, const char *format, ...)
             fputs(fake.log + used, stderr);
     }
     va_end(args);
+}
+
+bool limit_pass(struct limit *limit)
+{
+    (void)limit;
+    return !fake.limit_reached;
 }
 
 unsigned fake_log_count(const char *part)
@@ -61,12 +75,6 @@ void fake_reset(void)
         fake.vcpus[i].index = i;
         fake.vcpus[i].view = view_main();
     }
-}
-
-static void rule(bool kept)
-{
-    if (!kept)
-        fake.misuse++;
 }
 
 static bool out_of_memory(void)

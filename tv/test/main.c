@@ -88,6 +88,7 @@ static const struct {
     TEST(test_machine_reset),
     TEST(test_user_access),
     TEST(test_result_lost),
+    TEST(test_limit),
 };
 
 int main(int argc, char **argv)

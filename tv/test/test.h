@@ -49,5 +49,6 @@ void test_reset(void);
 void test_machine_reset(void);
 void test_user_access(void);
 void test_result_lost(void);
+void test_limit(void);
 
 #endif

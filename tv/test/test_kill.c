@@ -204,6 +204,7 @@ void test_reset(void)
     struct process process;
 
     enter(&process, vcpu, MODE_64);
+    fake.resetting = true;
     quiesce_begin(vcpu);
     hypapp.cpu_reset(vcpu_of(1)); /* runs none */
     CHECK(pal_at(0)->state == PAL_RUNNING);
@@ -226,6 +227,7 @@ void test_machine_reset(void)
     process_run(&other, second);
     wish_default(&other, &wish);
     CHECK(reg(second, &other, &wish) == TV_OK && pal_at(1)->state == PAL_IDLE);
+    fake.resetting = true;
     quiesce_begin(second);
     hypapp.cpu_reset(vcpu);
     hypapp.machine_reset();
