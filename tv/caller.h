@@ -23,6 +23,7 @@ enum {
     PF_PRESENT = 1u << 0,
     PF_WRITE = 1u << 1,
     PF_USER = 1u << 2,
+    PT_DIRTY = 1u << 6, /* of the entry that maps a page, in all modes */
 };
 
 enum paging { PAGING_OFF, PAGING_32, PAGING_PAE, PAGING_LONG, PAGING_LONG5 };

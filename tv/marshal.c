@@ -28,6 +28,12 @@ static bool fault(struct caller *caller, uint64_t gva, const char *what)
  * Whether the caller may do this with all of a range. Where only its tables say no, it gets the #PF that the
  * access would have given it: its kernel brings the page (swap, copy on write) and the call happens again, or
  * it gets a signal.
+ *
+ * A page that is written to has to be dirty by then: Linux drops a clean one whose content it may forget
+ * (MADV_FREE) or has on the disk. A write of the CPU's own would set the bit (SDM vol. 3, 5.8; APM vol. 2,
+ * 5.4.2); ours does not, so the kernel is asked to, by a #PF for a write that its tables allow. Linux takes
+ * it for one that another CPU has dealt with meanwhile, and sets the bit. A kernel that does not gets the
+ * same #PF again for as long as its program calls.
  */
 static bool demand(struct caller *caller, uint64_t gva, uint64_t size, unsigned access)
 {
@@ -36,16 +42,17 @@ static bool demand(struct caller *caller, uint64_t gva, uint64_t size, unsigned 
     for (uint64_t at = gva; at < gva + size; at = (at & PAGE_MASK) + PAGE_SIZE) {
         struct guest_page page;
         bool mapped = guest_translate(&caller->space, at, &page) == 0;
+        bool allowed = mapped && (page.prot & access) == access;
 
-        if (!mapped || (page.prot & access) != access) {
+        if (allowed && (view_prot(caller->space.view, page.gpa) & access) != access)
+            return fault(caller, at, "argument in memory that the caller has not");
+        if (!allowed || (access & ACCESS_WRITE && !(page.entry & PT_DIRTY))) {
             log_debug("call of PAL %u waits: #PF for 0x%lx", pal_slot(caller->pal), at);
             vcpu_set(caller->vcpu, REG_CR2, at);
             vcpu_inject(caller->vcpu, VECTOR_PF, true,
                         PF_USER | (mapped ? PF_PRESENT : 0) | (access & ACCESS_WRITE ? PF_WRITE : 0));
             return false;
         }
-        if ((view_prot(caller->space.view, page.gpa) & access) != access)
-            return fault(caller, at, "argument in memory that the caller has not");
     }
     return true;
 }

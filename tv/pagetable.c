@@ -7,7 +7,7 @@
  */
 #include "tv/tv.h"
 
-enum { PT_PRESENT = 1 << 0, PT_WRITE = 1 << 1, PT_USER = 1 << 2, PT_ACCESSED = 1 << 5, PT_DIRTY = 1 << 6 };
+enum { PT_PRESENT = 1 << 0, PT_WRITE = 1 << 1, PT_USER = 1 << 2, PT_ACCESSED = 1 << 5 };
 
 struct format {
     unsigned levels, index_bits, entry_size;

@@ -11,6 +11,7 @@ VECTORS  equ 32
 FINISHED equ 0x40               ; the INT behind a case
 PRESENT_WRITE_USER equ 7
 LARGE    equ 1 << 7
+DIRTY    equ 1 << 6             ; TrustVisor asks for it, by a #PF, where it is to write a result
 
 extern main
 global run, stubs, target, nmis, nmi_rip, nmi_again, nmi_nested, state, gdt, tss
@@ -53,7 +54,7 @@ _start:
     add edi, 8
     loop .tables
     mov dword [edi], RESERVED + PRESENT_WRITE_USER
-    mov eax, LARGE + PRESENT_WRITE_USER
+    mov eax, LARGE + DIRTY + PRESENT_WRITE_USER
     mov edi, pd
     mov ecx, 4 * 512
 .pages:

@@ -184,6 +184,23 @@ static bool buffer_absent(void)
     return machine_goes_on();
 }
 
+/* A buffer whose content the kernel may forget, and is told to behind the call: the result stays. */
+static bool buffer_forgotten(void)
+{
+    static struct tv_pal pal;
+    uintptr_t *page = mmap(NULL, TV_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT(page != MAP_FAILED, "mmap: %s", strerror(errno));
+    *page = 1;
+    if (!keeper(&pal))
+        return false;
+    EXPECT(!madvise(page, TV_PAGE, MADV_FREE), "MADV_FREE: %s", strerror(errno));
+    work(&pal, WORK_ADD, 7, page);
+    EXPECT(!madvise(page, TV_PAGE, MADV_PAGEOUT), "MADV_PAGEOUT: %s", strerror(errno));
+    EXPECT(*page >= 7, "the result is lost: the buffer holds %#zx", (size_t)*page);
+    tv_pal_unregister(&pal);
+    return machine_goes_on();
+}
+
 /* More parameter bytes than PARAM has: refused at registration or at the call. */
 static bool oversized(void)
 {
@@ -260,7 +277,7 @@ static const struct check checks[] = {
     CASE(write_code),       CASE(write_data),       CASE(write_stack),      CASE(write_param),
     CASE(jump_to_function), CASE(jump_to_data),     CASE(kernel_reads),     CASE(kernel_writes),
     CASE(buffer_unmapped),  CASE(buffer_in_kernel), CASE(buffer_read_only), CASE(buffer_in_other_pal),
-    CASE(buffer_absent),    CASE(oversized),        CASE(leftovers),
+    CASE(buffer_absent),    CASE(buffer_forgotten), CASE(oversized),        CASE(leftovers),
 };
 
 int outside_program(int argc, char **argv)

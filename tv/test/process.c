@@ -49,7 +49,7 @@ void process_map(const struct process *process, uint64_t gva, uint64_t gpa, unsi
 {
     uint64_t entry = gpa | 1 | (flags & MAP_WRITE ? 2 : 0) | (flags & MAP_USER ? 4 : 0) |
                      (flags & MAP_LARGE ? 0x80 : 0) | (flags & MAP_UC ? 0x18 : 0) |
-                     (flags & MAP_PAT_LARGE ? 0x1000 : 0) |
+                     (flags & MAP_PAT_LARGE ? 0x1000 : 0) | (flags & MAP_CLEAN ? 0 : PT_DIRTY) |
                      (flags & MAP_NX && process->mode != MODE_32 ? 1ull << 63 : 0);
 
     memcpy(entry_of(process, gva, flags & MAP_LARGE ? 1 : 0), &entry, process->mode == MODE_32 ? 4 : 8);

@@ -38,7 +38,15 @@ enum {
     AT_BIG = 0x400000, /* 2 MiB (4 MiB in 32-bit paging) in one large page */
 };
 
-enum map_flags { MAP_USER = 1, MAP_WRITE = 2, MAP_NX = 4, MAP_LARGE = 8, MAP_UC = 16, MAP_PAT_LARGE = 32 };
+enum map_flags {
+    MAP_USER = 1,
+    MAP_WRITE = 2,
+    MAP_NX = 4,
+    MAP_LARGE = 8,
+    MAP_UC = 16,
+    MAP_PAT_LARGE = 32,
+    MAP_CLEAN = 64
+};
 
 /* A fresh process, its memory filled with 0x90. Its pages are new RAM. */
 void process_create(struct process *process, enum mode mode);

@@ -283,6 +283,12 @@ void test_call_demand(void)
         fake_fetch(vcpu);
         CHECK(vcpu->event.pending && vcpu->event.error_code == (PF_USER | PF_WRITE | PF_PRESENT));
         vcpu->event.pending = false;
+        process_map(&process, heap + PAGE_SIZE, gpa, MAP_USER | MAP_WRITE | MAP_CLEAN); /* to be forgotten */
+        fake_fetch(vcpu);
+        CHECK(vcpu->app == NULL && vcpu->event.pending && vcpu->event.vector == 14);
+        CHECK(vcpu->event.error_code == (PF_USER | PF_WRITE | PF_PRESENT));
+        CHECK(vcpu->regs[REG_CR2] == heap + PAGE_SIZE);
+        vcpu->event.pending = false;
         process_map(&process, heap + PAGE_SIZE, gpa, MAP_USER | MAP_WRITE);
         fake_fetch(vcpu);
         CHECK(vcpu->app == pal_at(0) && !vcpu->event.pending);
