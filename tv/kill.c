@@ -32,12 +32,17 @@ static void report_crime(const struct pal_crime *crime, const struct scene *scen
                  crime->fault.gpa, crime->fault.table_walk ? " (table walk)" : "");
 }
 
-/* In quiesce; no vcpu runs it any more. Its pages are back already if it was condemned. */
+static bool is_condemned(const struct pal *pal)
+{
+    return atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_CONDEMNED;
+}
+
+/* In quiesce; no vcpu runs it any more. If it was condemned, its pages are back and it was counted. */
 static void end(struct pal *pal)
 {
+    kills += !is_condemned(pal);
     release_pages(pal, RELEASE_DEAD);
     release_slot(pal);
-    kills++;
     views_changed();
 }
 
@@ -49,7 +54,7 @@ enum hypapp_result kill_running(struct vcpu *vcpu, struct pal *pal, const struct
 
     if (quiesce_begin(vcpu) < 0)
         return HYPAPP_RETRY;
-    condemned = atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_CONDEMNED;
+    condemned = is_condemned(pal);
     scene = (struct scene){vcpu_get(vcpu, REG_RIP), vcpu_get(vcpu, REG_CPL), vcpu_get(vcpu, REG_CR2),
                            pal->run.return_to};
     leave_context(vcpu, pal, 0);
@@ -103,7 +108,8 @@ void kill_on_reset(struct vcpu *vcpu)
 
     if (!pal)
         return;
-    log_warn("PAL %u killed, %u so far: its CPU is reset", pal_slot(pal), kills + 1);
+    if (!is_condemned(pal))
+        log_warn("PAL %u killed, %u so far: its CPU is reset", pal_slot(pal), kills + 1);
     leave_context(vcpu, pal, 0);
     end(pal);
 }

@@ -48,6 +48,17 @@ static void check_caller(const struct vcpu *vcpu, const struct process *process)
     CHECK(vcpu->event.pending && vcpu->event.vector == 13 && vcpu->event.error_code == 0);
 }
 
+/* As the last line about a kill counts them. */
+static unsigned kills_so_far(void)
+{
+    unsigned count = 0;
+
+    for (const char *at = fake.log; (at = strstr(at, " killed, ")); at++)
+        if (sscanf(at, " killed, %u so far", &count) != 1)
+            return 0;
+    return count;
+}
+
 static void by_read(struct vcpu *v, const struct process *p)
 {
     fake_access(v, p->base + AT_HEAP, ACCESS_READ, NULL);
@@ -167,8 +178,9 @@ void test_condemn(void)
     struct vcpu *vcpu = vcpu_of(0), *kernel = vcpu_of(2);
     struct process process, other;
     struct wish wish;
+    unsigned kills = 0;
 
-    for (unsigned returning = 0; returning < 2; returning++) {
+    for (unsigned way = 0; way < 3; way++) {
         enter(&process, vcpu, MODE_64);
         process_run(&process, kernel);
         kernel->regs[REG_CPL] = 0;
@@ -176,6 +188,8 @@ void test_condemn(void)
         CHECK(fake_result == HYPAPP_DONE &&
               fake_access(kernel, process.base + AT_DATA, ACCESS_WRITE, NULL) == STEP_OK);
         CHECK(pal_at(0)->state == PAL_CONDEMNED && vcpu->app == pal_at(0));
+        CHECK(kills_so_far() > 0 && (way == 0 || kills_so_far() == kills + 1)); /* once for each PAL */
+        kills = kills_so_far();
         memset(guest_ram(process_gpa(&process, AT_DATA)), 0x77, PAGE_SIZE);
 
         /* The slot is not free yet, and has no name. */
@@ -187,11 +201,19 @@ void test_condemn(void)
         CHECK(reg(kernel, &other, &wish) == TV_OK && pal_at(1)->state == PAL_IDLE);
         CHECK(unreg(kernel, &other) == TV_OK);
 
-        if (returning) /* it stood at the sentinel already: its result does not count any more */
-            vcpu->regs[REG_RIP] = TV_SENTINEL;
-        CHECK(fake_fetch(vcpu) == STEP_NESTED && fake_result == HYPAPP_DONE);
-        check_caller(vcpu, &process);
-        CHECK(fake_log_count("the guest took its pages while it ran") == 1);
+        if (way == 2) { /* its CPU is reset before that */
+            fake.resetting = true;
+            quiesce_begin(vcpu);
+            hypapp.cpu_reset(vcpu);
+            quiesce_end(vcpu);
+        } else {
+            if (way == 1) /* it stood at the sentinel already: its result does not count any more */
+                vcpu->regs[REG_RIP] = TV_SENTINEL;
+            CHECK(fake_fetch(vcpu) == STEP_NESTED && fake_result == HYPAPP_DONE);
+            check_caller(vcpu, &process);
+        }
+        CHECK(fake_log_count("the guest took its pages while it ran") == (way < 2));
+        CHECK(fake_log_count(" killed, ") == 1);
         CHECK(pal_at(0)->state == PAL_FREE && pages_free() == POOL_PAGES);
         CHECK(((uint8_t *)guest_ram(process_gpa(&process, AT_DATA)))[0] ==
               0x77); /* not scrubbed a second time */
