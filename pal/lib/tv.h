@@ -115,7 +115,7 @@ uintptr_t tv_pal_unregister(const struct tv_pal *pal);
 void tv_pal_destroy(struct tv_pal *pal);
 
 /* Bytes of PARAM that one call with these parameters takes, for a word size of 4 or 8; more than the section
- * has: the call fails. */
+ * has: tv_pal_register() is refused. */
 uint64_t tv_param_bytes(const struct tv_params *params, unsigned word);
 
 #endif
