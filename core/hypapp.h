@@ -133,8 +133,6 @@ void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment 
  * only while they hold the machine. */
 void *vcpu_app(const struct vcpu *vcpu);
 void vcpu_set_app(struct vcpu *vcpu, void *state);
-/* The vcpu with this CPU number, NULL beyond the last. */
-struct vcpu *vcpu_of(unsigned cpu);
 
 /* Delivers an exception at the next entry. has_error tells whether the vector pushes error_code. */
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error, uint32_t error_code);
@@ -204,7 +202,6 @@ struct view *view_create(void);
 void view_destroy(struct view *view);
 /* This vcpu uses that view from its next entry on. No other CPU is concerned. */
 void vcpu_set_view(struct vcpu *vcpu, struct view *view);
-struct view *vcpu_view(struct vcpu *vcpu);
 /* Every CPU drops all cached translations before its next guest instruction. Machine quiesced; after the
  * edits, before quiesce_end. */
 void views_changed(void);

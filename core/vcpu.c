@@ -112,10 +112,6 @@ void vcpu_set_app(struct vcpu *vcpu, void *state)
 {
     vcpu->app = state;
 }
-struct vcpu *vcpu_of(unsigned cpu)
-{
-    return cpu < cpu_count ? &cpus[cpu].vcpu : NULL;
-}
 
 void vcpu_intercept_exceptions(struct vcpu *vcpu, bool on)
 {

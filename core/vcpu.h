@@ -41,7 +41,7 @@ struct exit {
     struct {
         uint16_t port;
         uint8_t size; /* bytes */
-        bool in, string, rep;
+        bool in, string;
     } io;
 };
 

@@ -195,11 +195,6 @@ void vcpu_set_view(struct vcpu *vcpu, struct view *view)
     vcpu->flush |= view->shares_asid;
 }
 
-struct view *vcpu_view(struct vcpu *vcpu)
-{
-    return vcpu->view;
-}
-
 void *view_memory(const struct view *view, uint64_t gpa, unsigned access)
 {
     uint64_t page = gpa & PAGE_MASK;

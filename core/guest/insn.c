@@ -81,11 +81,7 @@ static struct prefixes decode_prefixes(struct cursor *cursor, enum insn_mode mod
             insn->lock = true;
             break;
         case PREFIX_REPNE:
-            insn->repne = true;
-            break;
         case PREFIX_REP:
-            insn->rep = true;
-            break;
         case 0x26: /* segments: ES, CS, SS, DS, FS, GS */
         case 0x2e:
         case 0x36:

@@ -41,7 +41,6 @@ struct insn {
     enum reg reg;       /* of STORE_REG, STORE_ACC, XCHG: the source */
     bool high_byte;     /* the source is bits 15:8 of reg (AH, CH, DH, BH) */
     bool lock;          /* a LOCK prefix; only XCHG may have one */
-    bool rep, repne;    /* F3, F2 */
     uint64_t immediate; /* of STORE_IMM: sign-extended to 64 bits; size bytes of it are stored */
 };
 

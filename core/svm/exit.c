@@ -37,7 +37,6 @@ static void decode_io(const struct vmcb *vmcb, struct exit *exit)
     exit->io.size = info >> SVM_IO_SIZE_SHIFT & 7;
     exit->io.in = info & SVM_IO_IN;
     exit->io.string = info & SVM_IO_STRING;
-    exit->io.rep = info & SVM_IO_REP;
     exit->next_rip = vmcb->exit_info2;
 }
 

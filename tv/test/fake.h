@@ -58,6 +58,8 @@ extern struct fake fake;
 
 /* All as at boot; tv's slots are emptied too. */
 void fake_reset(void);
+/* The vcpu with this CPU number, NULL beyond the last. */
+struct vcpu *vcpu_of(unsigned cpu);
 unsigned fake_log_count(const char *part);
 
 /* What the CPU does at an access of the vcpu: walks the tables, looks at the view, and calls the hypapp for a

@@ -230,10 +230,6 @@ void vcpu_set_view(struct vcpu *vcpu, struct view *view)
 {
     vcpu->view = view;
 }
-struct view *vcpu_view(struct vcpu *vcpu)
-{
-    return vcpu->view;
-}
 
 void views_changed(void)
 {
