@@ -8,38 +8,35 @@
 #include "core/x86/asm.h"
 #include "core/x86/trap.h"
 
-/* How writes of the trapped ones end. */
 enum { FEATURE_LOCKED = 1 };
+/* How writes of the trapped ones end. */
 enum treatment { REFUSE, IGNORE, OWN };
+#define ONE(number) number, number
 
 static const struct {
     struct trapped_msr msr;
     enum treatment write;
 } table[] = {
-    {{MSR_TSC, false, true}, OWN},               /* moves the guest's clock, not the log's */
-    {{MSR_FEATURE_CONTROL, true, true}, REFUSE}, /* reads as locked, with all off */
-    {{MSR_TSC_ADJUST, true, true}, OWN},
-    {{MSR_APIC_BASE, false, true},
-     OWN},                         /* the local APIC stays where and how it is: guest/lapic.c depends on it */
-    {{MSR_EFER, true, true}, OWN}, /* SVME is ours */
-    {{MSR_KVM_WALL_CLOCK, true, true}, REFUSE},
-    {{MSR_KVM_SYSTEM_TIME, true, true}, REFUSE},
-    {{MSR_VM_CR, true, true}, REFUSE},
-    {{MSR_VM_HSAVE_PA, true, true}, REFUSE},
-    {{MSR_SVM_KEY, true, true}, REFUSE},
-    {{MSR_BIOS_UPDATE, false, true}, IGNORE}, /* microcode */
-    {{MSR_PATCH_LOADER, false, true}, IGNORE},
+    {{ONE(MSR_TSC), false, true}, OWN},               /* moves the guest's clock, not the log's */
+    {{ONE(MSR_FEATURE_CONTROL), true, true}, REFUSE}, /* reads as locked, with all off */
+    {{ONE(MSR_TSC_ADJUST), true, true}, OWN},
+    /* The local APIC stays where and how it is: guest/lapic.c depends on it. */
+    {{ONE(MSR_APIC_BASE), false, true}, OWN},
+    {{ONE(MSR_EFER), true, true}, OWN}, /* SVME is ours */
+    {{ONE(MSR_KVM_WALL_CLOCK), true, true}, REFUSE},
+    {{ONE(MSR_KVM_SYSTEM_TIME), true, true}, REFUSE},
+    {{MSR_VMX_BASIC, MSR_VMX_LAST, true, true}, REFUSE},
+    {{ONE(MSR_VM_CR), true, true}, REFUSE},
+    {{ONE(MSR_VM_HSAVE_PA), true, true}, REFUSE},
+    {{ONE(MSR_SVM_KEY), true, true}, REFUSE},
+    {{ONE(MSR_BIOS_UPDATE), false, true}, IGNORE}, /* microcode */
+    {{ONE(MSR_PATCH_LOADER), false, true}, IGNORE},
     /* What says where DRAM, MMIO and SMRAM are: a change could put the hypervisor's memory elsewhere. */
-    {{MSR_SYSCFG, false, true}, IGNORE},
-    {{MSR_IORR_BASE0, false, true}, IGNORE},
-    {{MSR_IORR_MASK0, false, true}, IGNORE},
-    {{MSR_IORR_BASE1, false, true}, IGNORE},
-    {{MSR_IORR_MASK1, false, true}, IGNORE},
-    {{MSR_TOP_MEM, false, true}, IGNORE},
-    {{MSR_TOP_MEM2, false, true}, IGNORE},
-    {{MSR_SMM_BASE, false, true}, IGNORE},
-    {{MSR_SMM_ADDR, false, true}, IGNORE},
-    {{MSR_SMM_MASK, false, true}, IGNORE},
+    {{ONE(MSR_SYSCFG), false, true}, IGNORE},
+    {{MSR_IORR_BASE0, MSR_IORR_MASK1, false, true}, IGNORE},
+    {{ONE(MSR_TOP_MEM), false, true}, IGNORE},
+    {{ONE(MSR_TOP_MEM2), false, true}, IGNORE},
+    {{MSR_SMM_BASE, MSR_SMM_MASK, false, true}, IGNORE},
 };
 
 const struct trapped_msr *policy_msr(unsigned i)
@@ -121,7 +118,7 @@ void policy_msr_write(struct vcpu *vcpu, const struct exit *exit)
     uint64_t value = (uint32_t)vcpu->gpr[REG_RAX] | vcpu->gpr[REG_RDX] << 32;
     enum treatment treatment = REFUSE;
     for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].msr.number == msr)
+        if (msr >= table[i].msr.first && msr <= table[i].msr.last)
             treatment = table[i].write;
     if (treatment == REFUSE || (treatment == OWN && !write_own(vcpu, msr, value))) {
         refuse(vcpu, "wrmsr");

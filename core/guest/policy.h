@@ -5,10 +5,10 @@
 #include "core/vcpu.h"
 
 struct trapped_msr {
-    uint32_t number;
+    uint32_t first, last;
     bool read, write;
 };
-/* The i-th MSR whose accesses exit; NULL behind the last. */
+/* The i-th range of MSRs whose accesses exit; NULL behind the last. */
 const struct trapped_msr *policy_msr(unsigned i);
 
 /* Which ports exit, apart from those of the A20 gate (io.c). */

@@ -23,7 +23,8 @@ void svm_permissions_init(void)
 {
     const struct trapped_msr *msr;
     for (unsigned i = 0; (msr = policy_msr(i)); i++)
-        trap_msr(msr->number, msr->read, msr->write);
+        for (uint32_t number = msr->first; number <= msr->last; number++)
+            trap_msr(number, msr->read, msr->write);
     for (uint32_t port = 0; port < 65536; port++)
         if (policy_port_trapped((uint16_t)port))
             svm_iopm[port / 8] |= (uint8_t)(1 << port % 8);
