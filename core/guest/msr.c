@@ -8,7 +8,8 @@
 #include "core/x86/asm.h"
 #include "core/x86/trap.h"
 
-enum { FEATURE_LOCKED = 1 };
+enum { FEATURE_LOCKED = 1, MISC_NO_BTS = 1 << 11, MISC_NO_PEBS = 1 << 12 };
+enum { XSS_PT = 1 << 8, XSS_LBR = 1 << 15 }; /* state components, SDM vol. 1, 13.1 */
 /* How writes of the trapped ones end. */
 enum treatment { REFUSE, IGNORE, OWN };
 #define ONE(number) number, number
@@ -26,6 +27,19 @@ static const struct {
     {{ONE(MSR_KVM_WALL_CLOCK), true, true}, REFUSE},
     {{ONE(MSR_KVM_SYSTEM_TIME), true, true}, REFUSE},
     {{MSR_VMX_BASIC, MSR_VMX_LAST, true, true}, REFUSE},
+    /* Through these the CPU writes memory past EPT. Those of processor trace and of hardware feedback are
+     * physical addresses (SDM vol. 3, chapter 33 and 15.6). PEBS and BTS write to linear ones (18.4.9), by
+     * whatever tables are loaded: PEBS by ours, too, when its counter overflows here. BTS stops at an exit,
+     * which clears DEBUGCTL (28.5.1). */
+    {{MSR_PEBS_ENABLE, MSR_PEBS_INDEX, true, true}, REFUSE},
+    {{MSR_RTIT_FIRST, MSR_RTIT_LAST, true, true}, REFUSE},
+    {{ONE(MSR_DS_AREA), true, true}, REFUSE},
+    {{MSR_HW_FEEDBACK_PTR, MSR_HW_FEEDBACK_CONFIG, true, true}, REFUSE},
+    {{ONE(MSR_MISC_ENABLE), true, false}, REFUSE}, /* tells of PEBS and BTS */
+    /* These record a PAL's branches, whatever DEBUGCTL says. */
+    {{MSR_LBR_CTL, MSR_LBR_DEPTH, true, true}, REFUSE},
+    {{ONE(MSR_DEBUG_EXTENSION), true, true}, REFUSE},
+    {{ONE(MSR_XSS), false, true}, OWN}, /* XRSTORS writes MSRs and does not ask the MSR map */
     {{ONE(MSR_VM_CR), true, true}, REFUSE},
     {{ONE(MSR_VM_HSAVE_PA), true, true}, REFUSE},
     {{ONE(MSR_SVM_KEY), true, true}, REFUSE},
@@ -50,17 +64,28 @@ static void refuse(struct vcpu *vcpu, const char *what)
     vcpu_inject_gp(vcpu);
 }
 
+static bool read_own(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+    switch (msr) {
+    case MSR_EFER:
+        *value = vcpu_get(vcpu, REG_EFER);
+        return true;
+    case MSR_TSC_ADJUST:
+        *value = vcpu->tsc_adjust;
+        return true;
+    case MSR_FEATURE_CONTROL:
+        return msr_read_safe(msr, value) && (*value = FEATURE_LOCKED);
+    case MSR_MISC_ENABLE:
+        return msr_read_safe(msr, value) && (*value |= MISC_NO_BTS | MISC_NO_PEBS);
+    default:
+        return false;
+    }
+}
+
 void policy_msr_read(struct vcpu *vcpu, const struct exit *exit)
 {
-    uint32_t msr = (uint32_t)vcpu->gpr[REG_RCX];
     uint64_t value;
-    if (msr == MSR_EFER)
-        value = vcpu_get(vcpu, REG_EFER);
-    else if (msr == MSR_TSC_ADJUST)
-        value = vcpu->tsc_adjust;
-    else if (msr == MSR_FEATURE_CONTROL && msr_read_safe(msr, &value))
-        value = FEATURE_LOCKED;
-    else {
+    if (!read_own(vcpu, (uint32_t)vcpu->gpr[REG_RCX], &value)) {
         refuse(vcpu, "rdmsr");
         return;
     }
@@ -104,6 +129,8 @@ static bool write_own(struct vcpu *vcpu, uint32_t msr, uint64_t value)
         vcpu->tsc_offset += value - vcpu->tsc_adjust;
         vcpu->tsc_adjust = value;
         return true;
+    case MSR_XSS:
+        return !(value & (XSS_PT | XSS_LBR)) && msr_write_safe(MSR_XSS, value);
     default: /* MSR_APIC_BASE */
         if (value != rdmsr(MSR_APIC_BASE))
             guest_warn("guest tries to move or switch its local APIC: IA32_APIC_BASE = 0x%lx, refused",

@@ -4,7 +4,9 @@
 
 CODE(do_cpuid, "cpuid");
 /* Only what the hypervisor decides: the rest tells one CPU model from another. */
-CODE(cpuid_masked, "cpuid; and %rsi, %rcx; and %rdi, %rbx; xor %eax, %eax; xor %edx, %edx");
+CODE(cpuid_masked, "mov %rdx, %r8; cpuid; and %rsi, %rcx; and %rdi, %rbx; and %r8, %rdx; xor %eax, %eax");
+CODE(cpuid_masked_rax, "mov %rax, %r8; mov %rdx, %rax; cpuid; and %r8, %rax; xor %ebx, %ebx; xor %ecx, %ecx;"
+                       " xor %edx, %edx");
 CODE(cpuid_stepped, "pushfq; orl $0x100, (%rsp); popfq; cpuid; nop");
 CODE(cpuid_shadow, "mov %ss, %eax; mov %eax, %ss; cpuid; xor %eax, %eax; xor %ebx, %ebx; xor %ecx, %ecx;"
                    " xor %edx, %edx");
@@ -73,6 +75,15 @@ static const struct test list[] = {
     {"cpuid_1_osxsave", cpuid_masked, .rax = 1, .rsi = 1 << 5 | 1 << 21 | 1 << 27, .before = xsave_on,
      .after = plain_registers},
     {"cpuid_7_la57", cpuid_masked, .rax = 7, .rsi = 1 << 16 | 1 << 4},
+    /* What records: DTES64, DS-CPL, DS; feedback; processor trace, LBRs; their states; PEBS */
+    {"cpuid_1_ds", cpuid_masked, .rax = 1, .rsi = 1 << 2 | 1 << 4, .rdx = 1 << 21},
+    {"cpuid_6_feedback", cpuid_masked_rax, .rdx = 6, .rax = 1 << 19 | 1 << 23},
+    {"cpuid_7_trace", cpuid_masked, .rax = 7, .rdi = 1 << 25, .rdx = 1 << 19},
+    {"cpuid_d_1", cpuid_masked, .rax = 0xD, .rcx = 1, .rsi = 1 << 8 | 1 << 15},
+    {"cpuid_d_8", do_cpuid, .rax = 0xD, .rcx = 8},
+    {"cpuid_14", do_cpuid, .rax = 0x14},
+    {"cpuid_1c", do_cpuid, .rax = 0x1C},
+    {"cpuid_23", cpuid_masked_rax, .rdx = 0x23, .rax = 3 << 4},
     {"cpuid_hypervisor", do_cpuid, .rax = 0x40000000},
     {"cpuid_hypervisor_last", do_cpuid, .rax = 0x4FFFFFFF},
     /* ECX: SVM, SKINIT */

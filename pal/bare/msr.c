@@ -10,6 +10,7 @@ CODE(write_same, "rdmsr; wrmsr; xor %eax, %eax; xor %edx, %edx");
 CODE(flip, "rdmsr; xor %esi, %eax; wrmsr; rdmsr");
 /* The clock is set to 0 and read at once: less than 2^20 ticks may have gone by. */
 CODE(set_clock, "wrmsr; rdtsc; shr $20, %eax");
+CODE(read_masked, "rdmsr; and %rsi, %rax; and %rdi, %rdx");
 CODE(step_write, "pushfq; orl $0x100, (%rsp); popfq; wrmsr; nop");
 CODE(clear_efer,
      "mov $0xc0000080, %ecx; rdmsr; and $0xfffffffe, %eax; wrmsr; xor %eax, %eax; xor %edx, %edx");
@@ -22,10 +23,19 @@ enum {
     BIOS_UPDATE = 0x79,
     SYSENTER_CS = 0x174,
     SYSENTER_ESP = 0x175,
+    MISC_ENABLE = 0x1A0,
     DEBUGCTL = 0x1D9,
     PAT = 0x277,
+    PEBS_ENABLE = 0x3F1,
+    PEBS_BASE = 0x3F4,
     VMX_BASIC = 0x480,
     VMX_EPT = 0x48C,
+    TRACE_OUTPUT = 0x560,
+    TRACE_CONTROL = 0x570,
+    DS_AREA = 0x600,
+    XSS = 0xDA0,
+    LBR_CONTROL = 0x14CE,
+    FEEDBACK = 0x17D0,
     X2APIC_ID = 0x802,
     KVM_CLOCK = 0x4B564D00,
 };
@@ -34,6 +44,7 @@ enum {
 #define LSTAR      0xC0000082
 #define GS_BASE    0xC0000101
 #define TSC_AUX    0xC0000103
+#define AMD_DEBUG  0xC000010F
 #define SYSCFG     0xC0010010
 #define VM_CR      0xC0010114
 #define HSAVE_PA   0xC0010117
@@ -81,6 +92,22 @@ static const struct test list[] = {
     {"feature_control_write", write_msr, .rcx = FEATURE_CONTROL, .rax = 5},
     {"vmx_basic", read_msr, .rcx = VMX_BASIC},
     {"vmx_ept", read_msr, .rcx = VMX_EPT},
+    {"trace_control", read_msr, .rcx = TRACE_CONTROL},
+    {"trace_control_write", write_msr, .rcx = TRACE_CONTROL, .rax = 1},
+    {"trace_output_write", write_msr, .rcx = TRACE_OUTPUT, .rax = HIDDEN},
+    {"trace_last_write", write_msr, .rcx = 0x58F},
+    {"pebs", read_msr, .rcx = PEBS_ENABLE},
+    {"pebs_write", write_msr, .rcx = PEBS_ENABLE, .rax = 1},
+    {"pebs_base_write", write_msr, .rcx = PEBS_BASE, .rax = HIDDEN},
+    {"ds_area_write", write_msr, .rcx = DS_AREA, .rax = HIDDEN},
+    {"lbr_write", write_msr, .rcx = LBR_CONTROL, .rax = 1},
+    {"amd_lbr_write", write_msr, .rcx = AMD_DEBUG, .rax = 1 << 6},
+    {"feedback_write", write_msr, .rcx = FEEDBACK, .rax = HIDDEN + 1},
+    {"xss_trace", write_msr, .rcx = XSS, .rax = 1 << 8},
+    {"xss_lbr", write_msr, .rcx = XSS, .rax = 1 << 15},
+    /* BTS and PEBS unavailable */
+    {"misc_enable", read_masked, .rcx = MISC_ENABLE, .rsi = 1 << 11 | 1 << 12},
+
     {"vm_cr", read_msr, .rcx = VM_CR},
     {"vm_cr_write", write_msr, .rcx = VM_CR},
     {"hsave_pa", read_msr, .rcx = HSAVE_PA},
