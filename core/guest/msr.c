@@ -50,6 +50,7 @@ static const struct {
     {{MSR_IORR_BASE0, MSR_IORR_MASK1, false, true}, IGNORE},
     {{ONE(MSR_TOP_MEM), false, true}, IGNORE},
     {{ONE(MSR_TOP_MEM2), false, true}, IGNORE},
+    {{ONE(MSR_MMIO_CFG_BASE), false, true}, IGNORE},
     {{MSR_SMM_BASE, MSR_SMM_MASK, false, true}, IGNORE},
 };
 

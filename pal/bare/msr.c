@@ -46,6 +46,7 @@ enum {
 #define TSC_AUX    0xC0000103
 #define AMD_DEBUG  0xC000010F
 #define SYSCFG     0xC0010010
+#define MMIO_CFG   0xC0010058
 #define VM_CR      0xC0010114
 #define HSAVE_PA   0xC0010117
 #define SVME       (1 << 12)
@@ -113,6 +114,7 @@ static const struct test list[] = {
     {"hsave_pa", read_msr, .rcx = HSAVE_PA},
     {"hsave_pa_write", write_msr, .rcx = HSAVE_PA, .rax = 0x1000},
     {"syscfg_write", write_same, .rcx = SYSCFG},
+    {"mmio_cfg_write", write_msr, .rcx = MMIO_CFG, .rax = HIDDEN + 1},
     {"kvm_clock", write_msr, .rcx = KVM_CLOCK, .rax = HIDDEN + 1},
     {"kvm_clock_old", write_msr, .rcx = 0x12, .rax = HIDDEN + 1},
     {"nobodys_low", read_msr, .rcx = 0x1FFF},
