@@ -9,6 +9,7 @@
 #include "core/x86/trap.h"
 
 enum { FEATURE_LOCKED = 1, MISC_NO_BTS = 1 << 11, MISC_NO_PEBS = 1 << 12 };
+#define MISC_NO_XD (1ull << 34)
 enum { XSS_PT = 1 << 8, XSS_LBR = 1 << 15 }; /* state components, SDM vol. 1, 13.1 */
 /* How writes of the trapped ones end. */
 enum treatment { REFUSE, IGNORE, OWN };
@@ -35,7 +36,7 @@ static const struct {
     {{MSR_RTIT_FIRST, MSR_RTIT_LAST, true, true}, REFUSE},
     {{ONE(MSR_DS_AREA), true, true}, REFUSE},
     {{MSR_HW_FEEDBACK_PTR, MSR_HW_FEEDBACK_CONFIG, true, true}, REFUSE},
-    {{ONE(MSR_MISC_ENABLE), true, false}, REFUSE}, /* tells of PEBS and BTS */
+    {{ONE(MSR_MISC_ENABLE), true, true}, OWN}, /* tells of PEBS and BTS; and could take NX from our tables */
     /* These record a PAL's branches, whatever DEBUGCTL says. */
     {{MSR_LBR_CTL, MSR_LBR_DEPTH, true, true}, REFUSE},
     {{ONE(MSR_DEBUG_EXTENSION), true, true}, REFUSE},
@@ -130,6 +131,10 @@ static bool write_own(struct vcpu *vcpu, uint32_t msr, uint64_t value)
         vcpu->tsc_offset += value - vcpu->tsc_adjust;
         vcpu->tsc_adjust = value;
         return true;
+    case MSR_MISC_ENABLE: { /* the two that read as 1 cannot be written (SDM vol. 4, table 2-2) */
+        uint64_t own = MISC_NO_BTS | MISC_NO_PEBS, old;
+        return msr_read_safe(msr, &old) && msr_write_safe(msr, (value & ~(own | MISC_NO_XD)) | (old & own));
+    }
     case MSR_XSS:
         return !(value & (XSS_PT | XSS_LBR)) && msr_write_safe(MSR_XSS, value);
     default: /* MSR_APIC_BASE */

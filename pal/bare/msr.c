@@ -11,6 +11,7 @@ CODE(flip, "rdmsr; xor %esi, %eax; wrmsr; rdmsr");
 /* The clock is set to 0 and read at once: less than 2^20 ticks may have gone by. */
 CODE(set_clock, "wrmsr; rdtsc; shr $20, %eax");
 CODE(read_masked, "rdmsr; and %rsi, %rax; and %rdi, %rdx");
+CODE(misc_xd, "rdmsr; or $4, %edx; wrmsr; rdmsr; xor %eax, %eax; and $4, %edx");
 CODE(step_write, "pushfq; orl $0x100, (%rsp); popfq; wrmsr; nop");
 CODE(clear_efer,
      "mov $0xc0000080, %ecx; rdmsr; and $0xfffffffe, %eax; wrmsr; xor %eax, %eax; xor %edx, %edx");
@@ -108,6 +109,9 @@ static const struct test list[] = {
     {"xss_lbr", write_msr, .rcx = XSS, .rax = 1 << 15},
     /* BTS and PEBS unavailable */
     {"misc_enable", read_masked, .rcx = MISC_ENABLE, .rsi = 1 << 11 | 1 << 12},
+    {"misc_enable_write", write_same, .rcx = MISC_ENABLE},
+    /* XD off: ignored */
+    {"misc_enable_xd", misc_xd, .rcx = MISC_ENABLE},
 
     {"vm_cr", read_msr, .rcx = VM_CR},
     {"vm_cr_write", write_msr, .rcx = VM_CR},
