@@ -73,7 +73,12 @@ static void exception(struct vcpu *vcpu, const struct exit *exit)
     if (exit->vector == VEC_BP ||
         exit->vector == VEC_BP + 1) /* traps: INT3 and INTO are one byte, and RIP still stands on it */
         vcpu->rip++;
-    vcpu_inject(vcpu, exit->vector, VECTORS_WITH_ERROR >> exit->vector & 1, exit->error_code);
+    if (exit->next_rip) /* INT1, a trap as well */
+        vcpu->rip = exit->next_rip;
+    if (exit->vector == VEC_DB)
+        vcpu_inject_debug(vcpu);
+    else
+        vcpu_inject(vcpu, exit->vector, VECTORS_WITH_ERROR >> exit->vector & 1, exit->error_code);
 }
 
 static void nested_fault(struct vcpu *vcpu, const struct exit *exit)

@@ -18,7 +18,8 @@
 #include "core/view.h"
 #include "core/x86/asm.h"
 
-enum { PUMP_RECORDS = 16, DR6_BS = 1 << 14, LINEAR_32 = 0xFFFFFFFFu };
+enum { PUMP_RECORDS = 16, LINEAR_32 = 0xFFFFFFFFu };
+enum { DR6_BS = 1 << 14, DR7_GD = 1 << 13, DEBUGCTL_LBR = 1 << 0, DEBUGCTL_BTF = 1 << 1 };
 
 const struct backend *backend;
 
@@ -152,6 +153,16 @@ void vcpu_inject_gp(struct vcpu *vcpu)
     vcpu_inject(vcpu, VEC_GP, true, 0);
 }
 
+/* A #DB that the CPU raises does this beside it (SDM vol. 3, 18.2.4, 18.4.1, 18.4.3). */
+void vcpu_inject_debug(struct vcpu *vcpu)
+{
+    uint64_t debugctl = vcpu_get(vcpu, REG_DEBUGCTL);
+    if (debugctl & (DEBUGCTL_LBR | DEBUGCTL_BTF))
+        vcpu_set(vcpu, REG_DEBUGCTL, debugctl & ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF));
+    vcpu_set(vcpu, REG_DR7, vcpu_get(vcpu, REG_DR7) & ~(uint64_t)DR7_GD);
+    vcpu_inject(vcpu, VEC_DB, false, 0);
+}
+
 void guest_space_of(struct vcpu *vcpu, struct guest_space *space)
 {
     uint64_t cr4 = backend->read(vcpu, REG_CR4), efer = backend->read(vcpu, REG_EFER);
@@ -213,7 +224,7 @@ static __attribute__((noinline)) void wrap_or_step(struct vcpu *vcpu)
         vcpu->rip &= LINEAR_32;
     if (vcpu->rflags & RFLAGS_TF) {
         vcpu_set(vcpu, REG_DR6, vcpu_get(vcpu, REG_DR6) | DR6_BS);
-        vcpu_inject(vcpu, VEC_DB, false, 0);
+        vcpu_inject_debug(vcpu);
     }
     backend->clear_shadow(vcpu);
 }

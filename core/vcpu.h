@@ -147,6 +147,8 @@ int vcpu_decode(struct vcpu *vcpu, struct insn *insn);
 /* Moves RIP by hand, with what else the end of an instruction brings: no interrupt shadow, RF = 0, a #DB if
  * the guest single-steps. */
 void vcpu_advance(struct vcpu *vcpu, unsigned length);
+/* Sends the guest a #DB; DR6 tells of its cause already. */
+void vcpu_inject_debug(struct vcpu *vcpu);
 /* Sends the guest the fault of a forbidden access. */
 void vcpu_inject_gp(struct vcpu *vcpu);
 

@@ -27,8 +27,9 @@ void svm_update_intercepts(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = vmcb_of(vcpu);
     /* #UD: VMCALL, the other vendor's hypercall, raises it here. */
-    vmcb->intercept_exceptions =
-        vcpu->exceptions_intercepted || vcpu->stepping ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD;
+    vmcb->intercept_exceptions = vcpu->exceptions_intercepted || vcpu->stepping
+                                     ? (uint32_t)ALL_EXCEPTIONS
+                                     : 1u << VEC_UD | VECTORS_ENDLESS;
     vmcb->intercept_misc1 =
         INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_INVLPGA | INTERCEPT_IO |
         INTERCEPT_MSR | INTERCEPT_SHUTDOWN | (vcpu->nmi_block == NMI_IN_HANDLER ? INTERCEPT_IRET : 0) |

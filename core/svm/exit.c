@@ -113,6 +113,13 @@ void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
     case SVM_VMMCALL:
         exit->reason = EXIT_HYPERCALL;
         break;
+    /* INT1's #DB is a trap. Where RIP stands when it meets the intercept of #DB is nowhere said; here it
+     * stands on the instruction. */
+    case SVM_ICEBP:
+        exit->reason = EXIT_EXCEPTION;
+        exit->vector = VEC_DB;
+        exit->next_rip = exit->next_rip ? exit->next_rip : vcpu->rip + 1;
+        break;
     case SVM_NPF:
         decode_nested_fault(vmcb, exit);
         break;

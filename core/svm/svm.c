@@ -58,7 +58,7 @@ static int cpu_start(struct vcpu *vcpu)
     vmcb->msrpm = (uint64_t)svm_msrpm;
     vmcb->nested_enable = SVM_NESTED_ENABLE;
     vmcb->intercept_misc2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
-                            INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT;
+                            INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_ICEBP;
     vcpu->flush = true;
     return 0;
 }

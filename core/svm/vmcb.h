@@ -75,6 +75,7 @@ enum intercept_misc2 {
     INTERCEPT_STGI = 1 << 4,
     INTERCEPT_CLGI = 1 << 5,
     INTERCEPT_SKINIT = 1 << 6,
+    INTERCEPT_ICEBP = 1 << 8,
 };
 
 enum svm_exit {
@@ -95,6 +96,7 @@ enum svm_exit {
     SVM_VMMCALL = 0x81,
     SVM_VMLOAD = 0x82,
     SVM_SKINIT = 0x86,
+    SVM_ICEBP = 0x88,
     SVM_NPF = 0x400,
 };
 /* VMEXIT_INVALID is -1; QEMU 7.2 stores 32 bits of it. */

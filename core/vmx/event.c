@@ -53,7 +53,8 @@ static void set_controls(struct vcpu *vcpu, uint32_t window)
     if (primary != vmx->primary)
         vmwrite(PRIMARY_CONTROLS, vmx->primary = primary);
     /* #UD: VMMCALL, the other vendor's hypercall, raises it here. */
-    uint32_t exceptions = vcpu->exceptions_intercepted ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD;
+    uint32_t exceptions =
+        vcpu->exceptions_intercepted ? (uint32_t)ALL_EXCEPTIONS : 1u << VEC_UD | VECTORS_ENDLESS;
     if (exceptions != vmx->exceptions)
         vmwrite(EXCEPTION_BITMAP, vmx->exceptions = exceptions);
 }

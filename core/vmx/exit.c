@@ -7,8 +7,10 @@
 uint8_t vmx_msr_bitmap[4096] __attribute__((aligned(4096)));
 uint8_t vmx_io_bitmaps[8192] __attribute__((aligned(4096)));
 
-enum { MSR_HIGH = 0x400, MSR_WRITES = 0x800, MSRS = 0x2000, DR6_CAUSES = 0x600F };
+enum { MSR_HIGH = 0x400, MSR_WRITES = 0x800, MSRS = 0x2000 };
 #define MSR_HIGH_BASE 0xC0000000u
+/* DR6 (18.2.3). 0 to 3: breakpoints that were met; BLD and RTM are 0 when set. */
+enum { DR6_BREAKPOINTS = 0xF, DR6_BLD = 1 << 11, DR6_BD = 1 << 13, DR6_BS = 1 << 14, DR6_RTM = 1 << 16 };
 
 /* A bit an MSR, in four parts of 1 KiB: reads from 0 and from C0000000 on, then writes. Accesses outside
  * always exit. */
@@ -60,11 +62,28 @@ static void decode_nested_fault(struct vcpu *vcpu, struct exit *exit)
         vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) | BLOCKED_NMI); /* the IRET is executed again */
 }
 
+/* What the CPU leaves to us of a #DB that exits (28.1): DR6, from the qualification, where BLD and RTM are 1
+ * when set; the rest is vcpu_inject_debug's. Delivery ends an interrupt shadow and HLT, and with either of
+ * them VM entry would want a single step to be pending or not as TF says (27.3.1.5), which the exit does not
+ * see to. INT1 leaves DR6 alone, and RIP stands on it. */
+static void decode_debug(struct vcpu *vcpu, struct exit *exit, uint64_t type)
+{
+    uint64_t causes = vmread(QUALIFICATION), dr6 = read_dr6();
+    if (type == VMX_ICEBP)
+        exit->next_rip = vcpu->rip + vmread(INSTRUCTION_LENGTH);
+    else
+        write_dr6(
+            ((dr6 & ~(uint64_t)DR6_BREAKPOINTS) | DR6_RTM | (causes & (DR6_BREAKPOINTS | DR6_BD | DR6_BS))) &
+            ~(causes & (DR6_BLD | DR6_RTM)));
+    vmx_clear_shadow(vcpu);
+    vmwrite(ACTIVITY, 0);
+}
+
 static void decode_exception(struct vcpu *vcpu, struct exit *exit)
 {
-    uint64_t info = exit->info2 = vmread(EXIT_EVENT);
+    uint64_t info = exit->info2 = vmread(EXIT_EVENT), type = info >> VMX_EVENT_TYPE_SHIFT & 7;
     vmx_requeue(vcpu);
-    if ((info >> VMX_EVENT_TYPE_SHIFT & 7) == VMX_NMI) {
+    if (type == VMX_NMI) {
         /* NMIs are blocked from this exit to the next IRET, and VM entry does not end that (28.3, Bochs too):
          * the handler's own IRET does, before anything parks. Of a CPU in HLT, Bochs saves that it is active
          * (not as 28.3.4): the guest's HLT ends there with nothing to do, which Linux looks for anyway. */
@@ -75,12 +94,10 @@ static void decode_exception(struct vcpu *vcpu, struct exit *exit)
     exit->reason = EXIT_EXCEPTION;
     exit->vector = (uint8_t)info;
     exit->error_code = info & VMX_EVENT_ERROR_VALID ? (uint32_t)vmread(EXIT_ERROR) : 0;
-    if (exit->vector == VEC_PF) { /* the CPU leaves CR2 and DR6 alone, and gives here what belongs there */
+    if (exit->vector == VEC_PF) /* the CPU leaves CR2 alone, and gives here what belongs there */
         write_cr2(vmread(QUALIFICATION));
-    } else if (exit->vector == VEC_DB) {
-        uint64_t causes = vmread(QUALIFICATION) & DR6_CAUSES;
-        vcpu_set(vcpu, REG_DR6, vcpu_get(vcpu, REG_DR6) | causes);
-    }
+    else if (exit->vector == VEC_DB)
+        decode_debug(vcpu, exit, type);
     if (vcpu->requeued.type == EVENT_NONE && info & VMX_EVENT_UNBLOCKED && exit->vector != VEC_DF)
         vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) | BLOCKED_NMI);
 }

@@ -150,7 +150,7 @@ enum { INVALIDATE_ALL = 2 }; /* of INVEPT and INVVPID: all contexts */
 /* Event fields, 25.8.3, 25.9.2, 25.9.3. Bit 12 of the exit's: IRET had ended NMI blocking. */
 enum vmx_event { VMX_EVENT_TYPE_SHIFT = 8, VMX_EVENT_ERROR_VALID = 1 << 11, VMX_EVENT_UNBLOCKED = 1 << 12 };
 #define VMX_EVENT_VALID (1u << 31)
-enum vmx_event_type { VMX_INTERRUPT = 0, VMX_NMI = 2, VMX_EXCEPTION = 3 };
+enum vmx_event_type { VMX_INTERRUPT = 0, VMX_NMI = 2, VMX_EXCEPTION = 3, VMX_ICEBP = 5 };
 enum interruptibility { BLOCKED_STI = 1, BLOCKED_MOV_SS = 2, BLOCKED_NMI = 8 };
 
 enum vmx_reason {

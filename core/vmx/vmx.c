@@ -83,7 +83,7 @@ static void set_controls(struct vmx *vmx)
     for (unsigned i = 0; i < sizeof zero / sizeof *zero; i++)
         vmwrite(zero[i], 0);
     /* As event.c would; it looks only where something has changed. */
-    vmwrite(EXCEPTION_BITMAP, vmx->exceptions = 1u << VEC_UD);
+    vmwrite(EXCEPTION_BITMAP, vmx->exceptions = 1u << VEC_UD | VECTORS_ENDLESS);
     if (c->secondary & SECONDARY_XSAVES)
         vmwrite(XSS_EXITING, 0);
     vmwrite(CR0_MASK, VMX_CR0_OURS);

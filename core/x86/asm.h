@@ -123,6 +123,9 @@ enum vector {
     VEC_VC = 29,
     VEC_SX = 30
 };
+/* Exceptions whose delivery can raise them again, for ever and without an instruction in between at which the
+ * CPU would take an NMI: by a frame that lies misaligned (at CPL 3) or on a breakpoint. They always exit. */
+#define VECTORS_ENDLESS (1u << VEC_DB | 1u << VEC_AC)
 /* Vectors that push an error code. */
 #define VECTORS_WITH_ERROR                                                                                   \
     (1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF |               \

@@ -49,6 +49,20 @@ CODE(nmi_shadow, "mov %ss, %ecx; mov $0xfee00300, %eax; mov %ecx, %ss; movl $0x4
 CODE(nmi_stepped,
      "mov $0xfee00300, %eax; pushfq; orl $0x100, (%rsp); popfq; movl $0x44400, (%rax); nop; nop");
 
+/* #DB by other causes, and #AC. */
+CODE(watched_store, "mov %rax, (%rdi); nop");
+CODE(detected, "mov %rax, %dr7; mov %dr0, %rcx");
+CODE(do_int1, ".byte 0xf1; nop");
+CODE(sti_stepped, "pushfq; orl $0x100, (%rsp); popfq; sti; nop");
+CODE(mov_ss_stepped, "mov %ss, %ecx; pushfq; orl $0x100, (%rsp); popfq; mov %ecx, %ss; nop; nop");
+CODE(load_misaligned, "mov 1(%rsi), %rax");
+
+enum {
+    ALIGNMENT = 1 << 18,
+    DR7_DETECT = 1 << 13,
+    DR7_NONE = 1 << 10,
+    DR7_WATCH = DR7_NONE | 1 | 1 << 16 | 2 << 18
+};
 enum { OSXSAVE = 1 << 18, VMXE = 1 << 13, PCIDE = 1 << 17, PAE = 1 << 5, RESERVED_CR4 = 1 << 15 };
 #define CR0_NOW 0x80000031
 #define CR0_CD  (1ull << 30)
@@ -59,6 +73,21 @@ enum { OSXSAVE = 1 << 18, VMXE = 1 << 13, PCIDE = 1 << 17, PAE = 1 << 5, RESERVE
 static void xsave_on(void)
 {
     __asm__ volatile("mov %%cr4, %%rax; or %0, %%rax; mov %%rax, %%cr4" ::"i"(OSXSAVE) : "rax");
+}
+
+static void alignment_on(void)
+{
+    __asm__ volatile("mov %%cr0, %%rax; or $0x40000, %%rax; mov %%rax, %%cr0" ::: "rax");
+}
+
+/* A breakpoint on writes of `word`. */
+static void watch(void)
+{
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr7" ::"r"((uint64_t)&word), "r"((uint64_t)DR7_WATCH));
+}
+static void watch_off(void)
+{
+    __asm__ volatile("mov %0, %%dr7" ::"r"((uint64_t)DR7_NONE));
 }
 
 /* What the case may have left set. */
@@ -98,6 +127,16 @@ static const struct test list[] = {
     {"step_nop", nop_stepped},
     {"step_cpuid", cpuid_stepped, .rax = TV_CPUID_LEAF, .steps = true},
     {"step_cpuid_user", cpuid_stepped, .rax = TV_CPUID_LEAF, .user = true, .steps = true},
+    {"step_sti", sti_stepped},
+    {"step_mov_ss", mov_ss_stepped},
+    {"watch", watched_store, .rax = 1, .rdi = (uint64_t)&word, .before = watch, .after = watch_off},
+    {"watch_user", watched_store, .rax = 1, .rdi = (uint64_t)&word, .user = true, .before = watch,
+     .after = watch_off},
+    {"general_detect", detected, .rax = DR7_NONE | DR7_DETECT},
+    {"int1", do_int1},
+    {"int1_user", do_int1, .user = true},
+    {"alignment", load_misaligned, .rsi = (uint64_t)&word, .flags = ALIGNMENT, .user = true,
+     .before = alignment_on, .after = plain_registers},
     {"step_vmcall", vmcall_stepped, .rax = TV_CALL_TEST, .rcx = 1, .steps = true},
 
     {"cr0_same", set_cr0, .rax = CR0_NOW},
