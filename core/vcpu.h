@@ -122,7 +122,7 @@ struct backend {
     uint64_t (*read)(struct vcpu *vcpu, enum reg reg);
     void (*write)(struct vcpu *vcpu, enum reg reg, uint64_t value);
     void (*segment)(struct vcpu *vcpu, enum segment_name name, struct segment *out);
-    /* RIP moves past an instruction that was emulated: the interrupt shadow ends. */
+    /* RIP moves past an instruction that was emulated, or the view changes: the interrupt shadow ends. */
     void (*clear_shadow)(struct vcpu *vcpu);
     /* Registers and what went wrong, for a failed entry: to the log. */
     void (*explain)(struct vcpu *vcpu, const struct exit *exit);

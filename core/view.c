@@ -191,6 +191,8 @@ void views_changed(void)
 
 void vcpu_set_view(struct vcpu *vcpu, struct view *view)
 {
+    if (vcpu->view != view)
+        backend->clear_shadow(vcpu); /* of an instruction of the other view */
     vcpu->view = view;
     vcpu->flush |= view->shares_asid;
 }

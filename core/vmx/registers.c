@@ -66,8 +66,9 @@ void vmx_write(struct vcpu *vcpu, enum reg reg, uint64_t value)
     case REG_DR6:
         write_dr6(value);
         break;
-    case REG_DR7:
+    case REG_DR7: /* what the old breakpoints and steps left pending is not the new ones' */
         vmwrite(GUEST_DR7, value);
+        vmwrite(PENDING_DEBUG, 0);
         break;
     case REG_DEBUGCTL:
         vmwrite(GUEST_DEBUGCTL, value);
@@ -98,7 +99,8 @@ void vmx_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)
 
 void vmx_clear_shadow(struct vcpu *vcpu)
 {
-    (void)vcpu;
+    if (is_foreign(vcpu))
+        return;
     uint64_t blocked = vmread(INTERRUPTIBILITY);
     if (blocked & (BLOCKED_STI | BLOCKED_MOV_SS))
         vmwrite(INTERRUPTIBILITY, blocked & ~(uint64_t)(BLOCKED_STI | BLOCKED_MOV_SS));

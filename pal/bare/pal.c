@@ -7,6 +7,10 @@
 
 CODE(call_pal, "mov %rax, %rbx; sub $8, %rsp; call *%rbx; add $8, %rsp");
 CODE(step_pal, "mov %rax, %rbx; pushfq; orl $0x100, (%rsp); popfq; call *%rbx; nop");
+/* By the instructions of `fall_in`, which stand before the entry. */
+CODE(shadow_pal,
+     "mov %ss, %r10d; lea 1f(%rip), %r9; push %r9; pushfq; orl $0x100, (%rsp); jmp *%rcx; 1: nop");
+CODE(fall_in, "popfq; mov %r10d, %ss");
 CODE(touch, "mov (%rsi), %rax");
 CODE(touch_write, "mov %rax, (%rsi)");
 CODE(enter_behind, "call *%rsi");
@@ -31,11 +35,12 @@ CODE(pal_cpuid, "push %rbx; mov $0x7a567254, %eax; xor %ecx, %ecx; cpuid; mov %r
 CODE(pal_vmcall, "mov $2, %eax; mov %rdi, %rcx; vmcall");
 CODE(pal_test, "mov $255, %eax; mov $7, %ecx; vmcall");
 
-enum { PAGE = 4096, CODE_COPIED = 64, GARBAGE = 9 };
+enum { PAGE = 4096, CODE_COPIED = 64, FALL_IN_SIZE = 4, GARBAGE = 9 };
 struct page {
     char bytes[PAGE];
 } __attribute__((aligned(4096)));
-static struct page code, data, stack, param;
+static struct page before_and_code[2], data, stack, param;
+#define code before_and_code[1]
 static struct tv_sections sections;
 static struct tv_params params;
 static volatile uint64_t buffer;
@@ -61,6 +66,13 @@ static void set_up(const char *pal)
     {                                                                                                        \
         set_up(pal_##name);                                                                                  \
     }
+
+static void set_fall_in(void)
+{
+    for (unsigned i = 0; i < FALL_IN_SIZE; i++)
+        before_and_code[0].bytes[PAGE - FALL_IN_SIZE + i] = fall_in[i];
+}
+
 SET_UP(add)
 SET_UP(ud2)
 SET_UP(divide)
@@ -137,6 +149,7 @@ static const struct test list[] = {
     {"call_add", call_pal, CALL},
     {"call_add_again", call_pal, CALL},
     {"call_step", step_pal, CALL, .steps = true},
+    {"call_step_shadow", shadow_pal, CALL, .rcx = ENTRY - FALL_IN_SIZE, .before = set_fall_in, .steps = true},
     {"call_interrupts_off", call_pal, .rax = ENTRY, .rdi = 40, .rsi = 2, .rdx = (uint64_t)&word,
      .user = true},
     {"call_kernel", call_pal, .rax = ENTRY, .rdi = 40, .rsi = 2, .rdx = (uint64_t)&word, .flags = INTERRUPTS},
