@@ -10,6 +10,7 @@ enum {
     CR0_PG = 1u << 31,
     CR4_PAE = 1u << 5,
     CR4_LA57 = 1u << 12,
+    CR4_UINTR = 1u << 25,
     EFER_SCE = 1u << 0,
     EFER_LMA = 1u << 10,
     RFLAGS_FIXED = 1u << 1, /* always one */

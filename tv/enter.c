@@ -54,6 +54,8 @@ static void switch_to(struct vcpu *vcpu, struct pal *pal, const struct pal_start
     vcpu_set(vcpu, REG_RFLAGS, RFLAGS_FIXED);
     /* No x87, MMX, SSE (EM), no AVX (TS): their registers keep the caller's values, out of use. */
     vcpu_set(vcpu, REG_CR0, regs[REG_CR0] | CR0_EM | CR0_TS);
+    /* User interrupts come at CPL 3 whatever IF says. */
+    vcpu_set(vcpu, REG_CR4, regs[REG_CR4] & ~(uint64_t)CR4_UINTR);
     /* SYSCALL and SYSENTER fault at CPL 3: a PAL that reached CPL 0 before it faults could not be taken back
        to its caller. Gates do not lead there either, since neither GDT nor IDT is mapped. */
     vcpu_set(vcpu, REG_EFER, regs[REG_EFER] & ~(uint64_t)EFER_SCE);

@@ -9,7 +9,7 @@ enum {
 };
 
 /* What enter.c changed for the time of the run, and CR2 and DR6, which tell of the PAL's faults. */
-static const enum reg system_regs[] = {REG_CR0,         REG_CR2, REG_CR3, REG_EFER,
+static const enum reg system_regs[] = {REG_CR0,         REG_CR2, REG_CR3, REG_CR4,     REG_EFER,
                                        REG_SYSENTER_CS, REG_DR6, REG_DR7, REG_DEBUGCTL};
 
 void leave_context(struct vcpu *vcpu, const struct pal *pal, uint64_t rax)

@@ -130,9 +130,11 @@ void test_call_context(void)
         vcpu->regs[REG_DEBUGCTL] = 2;
         vcpu->regs[REG_CR2] = 0x1234;
         vcpu->regs[REG_SYSENTER_CS] = 0x10;
+        vcpu->regs[REG_CR4] |= 1 << 25; /* UINTR */
         before = *vcpu;
         call(vcpu, &process, (uint64_t[]){9}, 1);
         CHECK(vcpu->regs[REG_RFLAGS] == 2);
+        CHECK(vcpu->regs[REG_CR4] == (before.regs[REG_CR4] & ~(1ull << 25)));
         CHECK(vcpu->regs[REG_DR7] == 0x400 && vcpu->regs[REG_DEBUGCTL] == 0);
         CHECK((vcpu->regs[REG_CR0] & (CR0_EM | CR0_TS)) == (CR0_EM | CR0_TS));
         CHECK(!(vcpu->regs[REG_EFER] & EFER_SCE) && vcpu->regs[REG_SYSENTER_CS] == 0);
