@@ -7,6 +7,7 @@
 #include "core/doorbell.h"
 #include "core/hang.h"
 #include "core/hosttest.h"
+#include "core/limit.h"
 #include "core/panic.h"
 #include "core/selftest.h"
 #include "core/stall.h"
@@ -39,6 +40,19 @@ static void nmi(struct trap_frame *frame)
     stall_nmi();
     hang_nmi(cpu, frame);
     panic_nmi(frame);
+    cpu->context = context;
+}
+
+/* A physical INIT, turned into an exception (svm/svm.c). It may interrupt a record that is being written, an
+ * NMI's too, so its own has the writer above those; and none if it interrupts itself, or a panic. */
+static void init_came(void)
+{
+    struct cpu *cpu = this_cpu();
+    enum log_context context = cpu->context;
+    if (context >= LOG_MCE)
+        return;
+    cpu->context = LOG_MCE;
+    guest_warn("a physical INIT came, from a device or the chipset: ignored");
     cpu->context = context;
 }
 
@@ -82,8 +96,8 @@ void trap_handle(struct trap_frame *frame)
     }
     if (frame->vector == VEC_DB && (hosttest_step(frame) || stall_step()))
         return;
-    if (frame->vector == VEC_SX) { /* a physical INIT, turned into an exception (svm/svm.c) */
-        log_error("a physical INIT came, from a device or the chipset: ignored");
+    if (frame->vector == VEC_SX) {
+        init_came();
         return;
     }
     enum cpu_phase phase = atomic_load_explicit(&this_cpu()->phase, memory_order_relaxed);
