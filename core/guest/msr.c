@@ -99,10 +99,13 @@ void policy_msr_read(struct vcpu *vcpu, const struct exit *exit)
 /* The bits of EFER that this CPU has and the guest may use (APM vol. 2, 3.1.7). VMRUN refuses others. */
 static uint64_t efer_allowed(void)
 {
-    struct cpuid f = cpuid(0x80000001, 0);
+    struct cpuid f = cpuid(0x80000001, 0), more = {0};
+    if (cpuid(0x80000000, 0).eax >= 0x80000021)
+        more = cpuid(0x80000021, 0);
     return EFER_LMA | (f.edx & 1u << 11 ? EFER_SCE : 0) | (f.edx & 1u << 20 ? EFER_NXE : 0) |
            (f.edx & 1u << 25 ? EFER_FFXSR : 0) | (f.edx & 1u << 29 ? EFER_LME : 0) |
-           (f.ecx & 1u << 17 ? EFER_TCE : 0);
+           (f.ecx & 1u << 17 ? EFER_TCE : 0) | (more.eax & 1u << 7 ? EFER_UAIE : 0) |
+           (more.eax & 1u << 8 ? EFER_AIBRSE : 0);
 }
 
 static bool write_efer(struct vcpu *vcpu, uint64_t value)

@@ -92,7 +92,9 @@ enum efer {
     EFER_SVME = 1 << 12,
     EFER_LMSLE = 1 << 13,
     EFER_FFXSR = 1 << 14,
-    EFER_TCE = 1 << 15
+    EFER_TCE = 1 << 15,
+    EFER_UAIE = 1 << 20,
+    EFER_AIBRSE = 1 << 21
 };
 enum rflags {
     RFLAGS_FIXED = 1 << 1,
