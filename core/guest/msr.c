@@ -19,7 +19,8 @@ static const struct {
     struct trapped_msr msr;
     enum treatment write;
 } table[] = {
-    {{ONE(MSR_TSC), false, true}, OWN},               /* moves the guest's clock, not the log's */
+    {{ONE(MSR_TSC_DEADLINE), true, true}, OWN}, /* in the guest's time; and by far the most often written */
+    {{ONE(MSR_TSC), false, true}, OWN},         /* moves the guest's clock, not the log's */
     {{ONE(MSR_FEATURE_CONTROL), true, true}, REFUSE}, /* reads as locked, with all off */
     {{ONE(MSR_TSC_ADJUST), true, true}, OWN},
     /* The local APIC stays where and how it is: guest/lapic.c depends on it. */
@@ -66,6 +67,31 @@ static void refuse(struct vcpu *vcpu, const char *what)
     vcpu_inject_gp(vcpu);
 }
 
+/* The TSC-deadline timer (SDM vol. 3, 11.5.4.1) compares with our clock; 0 is a timer that is not armed. */
+static bool read_deadline(const struct vcpu *vcpu, uint64_t *value)
+{
+    if (!msr_read_safe(MSR_TSC_DEADLINE, value))
+        return false;
+    *value += *value ? vcpu->tsc_offset : 0;
+    return true;
+}
+
+static bool write_deadline(const struct vcpu *vcpu, uint64_t value)
+{
+    uint64_t ours = value - vcpu->tsc_offset;
+    return msr_write_safe(MSR_TSC_DEADLINE, !value ? 0 : ours ? ours : 1);
+}
+
+/* What the timer is armed for stays the same in the guest's time. */
+static void move_clock(struct vcpu *vcpu, uint64_t offset)
+{
+    uint64_t deadline;
+    bool armed = read_deadline(vcpu, &deadline) && deadline;
+    vcpu->tsc_offset = offset;
+    if (armed)
+        write_deadline(vcpu, deadline);
+}
+
 static bool read_own(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
     switch (msr) {
@@ -75,6 +101,8 @@ static bool read_own(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     case MSR_TSC_ADJUST:
         *value = vcpu->tsc_adjust;
         return true;
+    case MSR_TSC_DEADLINE:
+        return read_deadline(vcpu, value);
     case MSR_FEATURE_CONTROL:
         return msr_read_safe(msr, value) && (*value = FEATURE_LOCKED);
     case MSR_MISC_ENABLE:
@@ -122,16 +150,18 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 static bool write_own(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     switch (msr) {
+    case MSR_TSC_DEADLINE:
+        return write_deadline(vcpu, value);
     case MSR_EFER:
         return write_efer(vcpu, value);
     case MSR_TSC: { /* either changes both (SDM vol. 3, 18.17.3) */
         uint64_t offset = value - rdtsc();
         vcpu->tsc_adjust += offset - vcpu->tsc_offset;
-        vcpu->tsc_offset = offset;
+        move_clock(vcpu, offset);
         return true;
     }
     case MSR_TSC_ADJUST:
-        vcpu->tsc_offset += value - vcpu->tsc_adjust;
+        move_clock(vcpu, vcpu->tsc_offset + value - vcpu->tsc_adjust);
         vcpu->tsc_adjust = value;
         return true;
     case MSR_MISC_ENABLE: { /* the two that read as 1 cannot be written (SDM vol. 4, table 2-2) */
@@ -148,14 +178,19 @@ static bool write_own(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     }
 }
 
+static enum treatment treatment_of(uint32_t msr)
+{
+    for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
+        if (msr >= table[i].msr.first && msr <= table[i].msr.last)
+            return table[i].write;
+    return REFUSE;
+}
+
 void policy_msr_write(struct vcpu *vcpu, const struct exit *exit)
 {
     uint32_t msr = (uint32_t)vcpu->gpr[REG_RCX];
     uint64_t value = (uint32_t)vcpu->gpr[REG_RAX] | vcpu->gpr[REG_RDX] << 32;
-    enum treatment treatment = REFUSE;
-    for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
-        if (msr >= table[i].msr.first && msr <= table[i].msr.last)
-            treatment = table[i].write;
+    enum treatment treatment = treatment_of(msr);
     if (treatment == REFUSE || (treatment == OWN && !write_own(vcpu, msr, value))) {
         refuse(vcpu, "wrmsr");
         return;

@@ -35,6 +35,7 @@ enum msr {
     MSR_RTIT_FIRST = 0x560,
     MSR_RTIT_LAST = 0x58F,
     MSR_DS_AREA = 0x600,
+    MSR_TSC_DEADLINE = 0x6E0,
     MSR_XSS = 0xDA0,
     MSR_LBR_CTL = 0x14CE,
     MSR_LBR_DEPTH,

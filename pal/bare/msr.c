@@ -12,6 +12,10 @@ CODE(flip, "rdmsr; xor %esi, %eax; wrmsr; rdmsr");
 CODE(set_clock, "wrmsr; rdtsc; shr $20, %eax");
 CODE(read_masked, "rdmsr; and %rsi, %rax; and %rdi, %rdx");
 CODE(misc_xd, "rdmsr; or $4, %edx; wrmsr; rdmsr; xor %eax, %eax; and $4, %edx");
+/* A deadline in 2^52, then the clock set to 0: it reads as it was written. */
+CODE(deadline, "mov $0xfee00320, %esi; movl $0x500fe, (%rsi); mov $0x100000, %edx; wrmsr;"
+               " mov $0x10, %ecx; xor %edx, %edx; wrmsr; mov $0x6e0, %ecx; rdmsr; mov %rdx, %rbx;"
+               " xor %edx, %edx; wrmsr; rdmsr; movl $0x100fe, (%rsi)");
 CODE(step_write, "pushfq; orl $0x100, (%rsp); popfq; wrmsr; nop");
 CODE(clear_efer,
      "mov $0xc0000080, %ecx; rdmsr; and $0xfffffffe, %eax; wrmsr; xor %eax, %eax; xor %edx, %edx");
@@ -34,6 +38,7 @@ enum {
     TRACE_OUTPUT = 0x560,
     TRACE_CONTROL = 0x570,
     DS_AREA = 0x600,
+    TSC_DEADLINE = 0x6E0,
     XSS = 0xDA0,
     LBR_CONTROL = 0x14CE,
     FEEDBACK = 0x17D0,
@@ -82,6 +87,7 @@ static const struct test list[] = {
     {"debugctl_bad", write_msr, .rcx = DEBUGCTL, .rdx = 1},
 
     {"tsc", set_clock, .rcx = TSC},
+    {"tsc_deadline", deadline, .rcx = TSC_DEADLINE},
     {"tsc_adjust", write_read, .rcx = TSC_ADJUST, .rax = 0x100},
     {"apic_base", write_same, .rcx = APIC_BASE},
     {"apic_base_off", flip, .rcx = APIC_BASE, .rsi = 1 << 11},
