@@ -6,14 +6,7 @@
 #include "core/x86/asm.h"
 #include "core/x86/trap.h"
 
-enum cr_access {
-    MOV_TO_CR = 0,
-    LMSW = 3,
-    ACCESS_SHIFT = 4,
-    REGISTER_SHIFT = 8,
-    LMSW_SHIFT = 16,
-    LMSW_BITS = 0xF
-};
+enum cr_access { MOV_TO_CR = 0, ACCESS_SHIFT = 4, REGISTER_SHIFT = 8 };
 #define CR0_DEFINED                                                                                          \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 #define PDPTE_PRESENT  1ull
@@ -67,17 +60,14 @@ bool vmx_write_cr0(struct vcpu *vcpu, uint64_t value)
     return true;
 }
 
+/* MOV to CR0; or to CR4, that sets VMXE. LMSW and CLTS reach no bit of the masks. */
 void vmx_cr_exit(struct vcpu *vcpu, const struct exit *exit)
 {
     unsigned cr = exit->info1 & 0xF, how = exit->info1 >> ACCESS_SHIFT & 3;
     uint64_t value = vcpu->gpr[exit->info1 >> REGISTER_SHIFT & 0xF];
-    if (how == LMSW) {
-        uint64_t old = vcpu_get(vcpu, REG_CR0), bits = exit->info1 >> LMSW_SHIFT & LMSW_BITS;
-        value = (old & ~(uint64_t)(LMSW_BITS & ~CR0_PE)) | bits; /* PE can be set by it, not cleared */
-    } else if (vmread(GUEST_CS_RIGHTS) >> RIGHTS_HIGH_SHIFT & SEGMENT_LONG ? 0 : 1) {
+    if (!(vmread(GUEST_CS_RIGHTS) >> RIGHTS_HIGH_SHIFT & SEGMENT_LONG))
         value = (uint32_t)value;
-    }
-    if (cr == 0 && (how == MOV_TO_CR || how == LMSW) && vmx_write_cr0(vcpu, value))
+    if (cr == 0 && how == MOV_TO_CR && vmx_write_cr0(vcpu, value))
         vcpu_skip(vcpu, exit);
     else
         vcpu_inject_gp(vcpu);
@@ -86,7 +76,8 @@ void vmx_cr_exit(struct vcpu *vcpu, const struct exit *exit)
 void vmx_xsetbv_exit(struct vcpu *vcpu, const struct exit *exit)
 {
     uint64_t value = (uint32_t)vcpu->gpr[REG_RAX] | vcpu->gpr[REG_RDX] << 32;
-    /* XCR0 is the guest's own; the CPU itself judges the value. */
+    /* XCR0 is the guest's own; the CPU itself judges the value. The CPL is judged before the
+     * exit (26.1.1), but not by Bochs. */
     if (!vcpu_get(vcpu, REG_CPL) && xsetbv_safe((uint32_t)vcpu->gpr[REG_RCX], value))
         vcpu_skip(vcpu, exit);
     else

@@ -60,7 +60,7 @@ bool mtrr_uniform(uint64_t address, uint64_t size);
 /* Writes the shadowed CR0, and what follows from PG. False: the CPU would have raised #GP (vmx/cr.c). */
 bool vmx_load_pdptes(struct vcpu *vcpu);
 bool vmx_write_cr0(struct vcpu *vcpu, uint64_t value);
-/* An exit of MOV to CR0 or CR4, LMSW; of XSETBV. */
+/* An exit of MOV to CR0 or CR4; of XSETBV. */
 void vmx_cr_exit(struct vcpu *vcpu, const struct exit *exit);
 void vmx_xsetbv_exit(struct vcpu *vcpu, const struct exit *exit);
 

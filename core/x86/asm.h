@@ -83,7 +83,8 @@ enum cr4 {
     CR4_VMXE = 1 << 13,
     CR4_PCIDE = 1 << 17,
     CR4_OSXSAVE = 1 << 18,
-    CR4_PKE = 1 << 22
+    CR4_PKE = 1 << 22,
+    CR4_CET = 1 << 23
 };
 enum efer {
     EFER_SCE = 1 << 0,
