@@ -34,6 +34,7 @@ static int cpu_start(struct vcpu *vcpu)
     vmx->vmcs = pages + 2 * PAGE_SIZE;
     memcpy(vmx->vmxon, &vmx_controls.revision, sizeof vmx_controls.revision);
     memcpy(vmx->vmcs, &vmx_controls.revision, sizeof vmx_controls.revision);
+    vmx->not_physical = ~0ull << (cpuid(0x80000008, 0).eax & 0xFF);
     vcpu->flush = true;
     return 0;
 }

@@ -23,6 +23,7 @@ struct vmx {
     void *vmxon, *vmcs;           /* a page each */
     uint32_t primary, exceptions; /* controls */
     uint64_t cr0_shadow, rsp, rflags, tsc_offset;
+    uint64_t not_physical;   /* address bits that this CPU does not have */
     const struct view *view; /* NULL: to be loaded */
     bool pdptes_stale;
     bool timer_on;
