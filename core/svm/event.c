@@ -39,13 +39,14 @@ void svm_update_intercepts(struct vcpu *vcpu)
         (vcpu->stepping || vcpu->backlog ? INTERCEPT_HLT : 0);
 }
 
-static uint64_t encode(const struct event *event)
+static uint64_t encode(const struct vmcb *vmcb, const struct event *event)
 {
     static const uint8_t types[] = {[EVENT_INTERRUPT] = SVM_EVENT_INTR,
                                     [EVENT_NMI] = SVM_EVENT_NMI,
                                     [EVENT_EXCEPTION] = SVM_EVENT_EXCEPTION};
+    bool has_error = event->has_error && vmcb->cr0 & CR0_PE; /* none is pushed in real mode */
     return SVM_EVENT_VALID | event->vector | (uint64_t)types[event->type] << SVM_EVENT_TYPE_SHIFT |
-           (event->has_error ? SVM_EVENT_ERROR_VALID | (uint64_t)event->error_code << 32 : 0);
+           (has_error ? SVM_EVENT_ERROR_VALID | (uint64_t)event->error_code << 32 : 0);
 }
 
 static void start_step(struct vcpu *vcpu)
@@ -71,7 +72,7 @@ static void prepare_nmi(struct vcpu *vcpu, bool other_event)
     } else if (vcpu->nmi_block == NMI_AT_IRET || vmcb->interrupt_shadow & SVM_SHADOW) {
         start_step(vcpu);
     } else if (atomic_exchange(&vcpu->cpu->guest_nmi, 0)) {
-        vmcb->event_injection = encode(&(struct event){.type = EVENT_NMI, .vector = VEC_NMI});
+        vmcb->event_injection = encode(vmcb, &(struct event){.type = EVENT_NMI, .vector = VEC_NMI});
         vcpu->nmi_block = NMI_IN_HANDLER;
         vcpu->nmis_injected++;
     }
@@ -81,7 +82,8 @@ void svm_prepare_events(struct vcpu *vcpu)
 {
     struct event *event = vcpu->requeued.type != EVENT_NONE ? &vcpu->requeued : &vcpu->event;
     bool have = event->type != EVENT_NONE;
-    vmcb_of(vcpu)->event_injection = have ? encode(event) : 0;
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    vmcb->event_injection = have ? encode(vmcb, event) : 0;
     event->type = EVENT_NONE;
     prepare_nmi(vcpu, have);
     svm_update_intercepts(vcpu);
