@@ -36,7 +36,6 @@ void start_take_init(struct vcpu *vcpu)
     if (vcpu->app && hypapp.cpu_reset) {
         quiesce_begin_insisting(vcpu);
         hypapp.cpu_reset(vcpu);
-        views_changed();
         quiesce_end(vcpu);
     }
     atomic_store(&cpu->state, CPU_WAIT_SIPI);
