@@ -4,7 +4,7 @@
  * Found through GS (this_cpu). Everything without _Atomic is touched by its own CPU only. The atomic words
  * are the mail box: others write, then ring the doorbell (an NMI, doorbell.h); the owner reads them at its
  * guest boundary (vcpu.c). The NMI handler itself touches nmi_seen, rung, guest_nmi, sampled_rip and asked,
- * and nothing else.
+ * and of the rest context, which it gives back as it was, and vcpu.nmis_unknown.
  */
 #ifndef CORE_CPU_H
 #define CORE_CPU_H
