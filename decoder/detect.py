@@ -14,6 +14,7 @@ from .frames import Frame, check
 from .lanes import WHOLE, Lanes
 
 MAX_HELD = 1 << 16
+LEAST = 256     # bytes, before which it is not tried
 TEXT = re.compile(rb"(?:[\t\r\x1b\x20-\x7e]*\n)+")
 
 
@@ -23,21 +24,25 @@ class Found(NamedTuple):
 
 
 class Seeker:
-    """Holds bytes until it is known what they are."""
+    """Holds bytes until it is known what they are. It judges them when it holds so many and so many, whatever
+    the pieces are in which they come: what is found must not hang on those.
+    """
 
     def __init__(self) -> None:
         self.held = b""
-        self._try_at = 1
+        self._try_at = LEAST
+
+    @property
+    def room(self) -> int:
+        """So many bytes it takes before it judges."""
+        return self._try_at - len(self.held)
 
     def feed(self, data: bytes) -> bytes:
-        """Takes bytes, returns those that are foreign text for sure."""
+        """Takes `room` bytes at most, returns those that are foreign text for sure."""
+        first = b"\n" not in self.held      # no line of it was judged yet
         self.held += data
-        if len(self.held) == len(data):
-            text = TEXT.match(self.held)
-            if text:
-                self._try_at = 1
-                return self.release(text.end())
-        return b""
+        text = TEXT.match(self.held) if first else None
+        return self.release(text.end()) if text else b""
 
     def found(self, last: bool = False) -> Optional[Found]:
         """The tag width, as soon as it is known; a stream that names its build is waited for unless this
@@ -45,7 +50,7 @@ class Seeker:
         """
         if not self.held or (len(self.held) < self._try_at and not last):
             return None
-        self._try_at = len(self.held) + max(256, len(self.held) // 4)
+        self._try_at = self._next()
         found = detect(self.held)
         if found is not None and (last or found.identity is not None or len(self.held) >= MAX_HELD):
             return found
@@ -53,7 +58,11 @@ class Seeker:
 
     def release(self, size: int) -> bytes:
         data, self.held = self.held[:size], self.held[size:]
+        self._try_at = self._next()
         return data
+
+    def _next(self) -> int:
+        return min(max(LEAST, 2 * len(self.held)), MAX_HELD)
 
     def excess(self) -> int:
         """So many bytes are more than shall be held."""

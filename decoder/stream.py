@@ -62,7 +62,7 @@ class Decoder:
         see what it is.
         """
         out: list[Event] = []
-        out += self._seek(last=True)
+        out += self._seek(self._at, last=True)
         if self._seeker is not None:
             out += self._text(self._seeker.release(len(self._seeker.held)), self._at)
         out += self._foreign.release(self._at, -1)
@@ -105,22 +105,25 @@ class Decoder:
 
     def _body(self, data: bytes) -> list[Event]:
         """Bytes between banners, which end at self._at."""
+        out: list[Event] = []
+        while data and self._seeker is not None:
+            seeker, size = self._seeker, self._seeker.room
+            piece, data = data[:size], data[size:]
+            end = self._at - len(data)
+            out += self._text(seeker.feed(piece), end - len(seeker.held))
+            out += self._seek(end, last=False)
+            if self._seeker is not None and seeker.excess():
+                text = seeker.release(seeker.excess())
+                out += self._text(text, end - len(seeker.held))
         if not data:
-            return []
-        if self._session is not None:
-            take = self._session.blocks if self._blocks else self._session.feed
-            return take(data, self._at - len(data))
-        if self._seeker is None:
-            return self._text(data, self._at)
-        text = self._seeker.feed(data)
-        out = self._text(text, self._at - len(self._seeker.held))
-        out += self._seek(last=False)
-        if self._seeker is not None and self._seeker.excess():
-            text = self._seeker.release(self._seeker.excess())
-            out += self._text(text, self._at - len(self._seeker.held))
-        return out
+            return out
+        if self._session is None:
+            return out + self._text(data, self._at)
+        take = self._session.blocks if self._blocks else self._session.feed
+        return out + take(data, self._at - len(data))
 
-    def _seek(self, last: bool) -> list[Event]:
+    def _seek(self, end: int, last: bool) -> list[Event]:
+        """`end`: position behind what the seeker holds."""
         if self._seeker is None:
             return []
         found = self._seeker.found(last)
@@ -128,7 +131,7 @@ class Decoder:
             return []
         data, self._seeker = self._seeker.held, None
         session = self._new_session(found.t, self._banner is not None)
-        return self._join(session, found) + session.feed(data, self._at - len(data))
+        return self._join(session, found) + session.feed(data, end - len(data))
 
     def _text(self, data: bytes, end: int) -> list[Event]:
         self._foreign.total += len(data)
@@ -163,7 +166,7 @@ class Decoder:
 
     def _end(self) -> list[Event]:
         """A boot, or the capture, is over."""
-        out: list[Event] = self._seek(last=True)
+        out: list[Event] = self._seek(self._at, last=True)
         if self._session is not None:
             out += self._session.finish(self._at)
         elif self._seeker is not None:

@@ -186,3 +186,20 @@ def test_a_stream_of_which_nothing_can_be_read_is_not_clean() -> None:
     assert reader.stats.frames == reader.stats.frames_lost == reader.stats.total().damaged == 0
     assert len(starved) < reader.stats.stray_bytes <= reader.stats.foreign_bytes
     assert f"({reader.stats.stray_bytes} no text)" in closing(reader.stats)
+
+
+@pytest.mark.parametrize("noise, named", [(0, True), (0, False), (70_000, True)])
+def test_what_is_found_half_way_does_not_hang_on_the_pieces(noise: int, named: bool) -> None:
+    """So long that some of it is let go before a SYNC names the build, or before the stream begins."""
+    cpus = [Cpu(2, lane, named=True) for lane in range(4)]
+    wire = b"GRUB loading?\r\n\r\n" + random.Random(1).randbytes(noise)
+    for i in range(700):
+        wire += b"".join(line(cpu, 1_000_000 + i * 50, f"message {i} of CPU {cpu.lane}") for cpu in cpus)
+    if named:
+        wire += b"".join(cpu.sync(0, 1_100_000, identity=True) for cpu in cpus)
+    readers = [Decoder(Finder([], patterns=())) for _ in range(4)]
+    results = [[e for e in read(wire, size, reader) if not isinstance(e, Foreign)]
+               for size, reader in zip((33, 4099, 1 << 16, 1 << 20), readers)]
+    assert len(only(Record, results[0])) > 2000
+    assert all(sorted(map(repr, one)) == sorted(map(repr, results[0])) for one in results)
+    assert all(reader.stats == readers[0].stats for reader in readers)
