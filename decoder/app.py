@@ -5,10 +5,10 @@ import argparse
 import io
 import os
 import sys
-from typing import Callable, Optional, Protocol, Sequence, Union
+from typing import Callable, Optional, Protocol, Sequence
 
 from . import filters
-from .codes.reader import Reader, reader_for
+from .codes.judge import Judge
 from .elf import ElfError, Finder
 from .events import Event, Note
 from .report import closing
@@ -88,7 +88,7 @@ class Job:
         """`blocks`: the output takes Blocks."""
         self.name = name
         self._live = live
-        self.decoder: Union[Decoder, Reader] = Decoder(finder, blocks and not view.active)
+        self.decoder = Judge(Decoder(finder, blocks and not view.active))
         self._output = output
         self._view = view
         self._ended = False
@@ -101,8 +101,6 @@ class Job:
             self._ended = True
             self.show(self.decoder.finish())
         else:
-            if chunk and not self.decoder.stats.bytes:
-                self.decoder = reader_for(chunk) or self.decoder    # the older system's, or a code
             self.show(self.decoder.feed(chunk) if chunk else self.decoder.idle())
         if self._output is not None and (self._live or self._ended):
             self._output.flush()

@@ -81,6 +81,12 @@ class Decoder:
         self._count_foreign()
         return out
 
+    def skip(self, size: int) -> None:
+        """So many bytes came before the first that is fed. Another reader showed them: they are foreign."""
+        self._at += size
+        self.stats.bytes += size
+        self._foreign.total += size
+
     def _work(self) -> list[Event]:
         out: list[Event] = []
         while True:
