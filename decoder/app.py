@@ -27,6 +27,9 @@ class Output(Protocol):
 
     def flush(self) -> None: ...
 
+    def close(self) -> None:
+        """Nothing comes any more."""
+
 
 def say(text: str) -> None:
     print(f"{ME}: {text}", file=sys.stderr, flush=True)
@@ -102,7 +105,9 @@ class Job:
             self.show(self.decoder.finish())
         else:
             self.show(self.decoder.feed(chunk) if chunk else self.decoder.idle())
-        if self._output is not None and (self._live or self._ended):
+        if self._output is not None and self._ended:
+            self._output.close()
+        elif self._output is not None and self._live:
             self._output.flush()
 
     def show(self, events: list[Event]) -> None:

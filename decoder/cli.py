@@ -11,10 +11,10 @@ from . import app, filters
 from .columns import ColumnsOutput
 from .commands import listing
 from .elf import Finder
-from .output import JsonOutput, SplitOutput, TextOutput
+from .output import JsonOutput, SplitOutput, TextOutput, split_files
 from .render import Painter
 from .report import table
-from .source import Source, gather, open_source
+from .source import Source, SourceError, gather, open_source
 
 ABOUT = "Unbraids Braid's serial log: each CPU's trace off one wire, with every loss shown where it happened."
 EXAMPLES = f"""\
@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("input", nargs="+", metavar="INPUT",
                         help="capture, - for stdin, serial port, socket://host:port, rfc2217://host:port")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--split", metavar="DIR", help="a file for each CPU, and foreign.txt, in DIR")
+    form.add_argument("--split", metavar="DIR",
+                      help="cpu0.txt and so on, and foreign.txt, in DIR, where those of an earlier capture "
+                           "are removed; each of several inputs in a folder of its name there")
     form.add_argument("--json", action="store_true", help="an object of JSON a line")
     parser.add_argument("--stats", action="store_true",
                         help="statistics instead of the trace; with --split after it, with --json as JSON")
@@ -64,8 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     finder = Finder(options.elf)
     sources = [open_source(name, options.baud) for name in options.input]
-    several = len(sources) > 1
-    jobs = [_job(options, source, finder, several) for source in sources]
+    folders = _folders([source.name for source in sources])
+    if options.split:
+        _spare(options, folders)
+    jobs = [_job(options, source, finder, folder) for source, folder in zip(sources, folders)]
     try:
         for index, chunk in gather(sources):
             jobs[index].take(chunk)
@@ -91,21 +95,45 @@ def _statistics(options: argparse.Namespace, jobs: Sequence[app.Job]) -> None:
             table(job.decoder.stats, job.name, app.in_colour(options))
 
 
-def _job(options: argparse.Namespace, source: Source, finder: Finder, several: bool) -> app.Job:
-    output = _output(options, source, several)
-    blocks = isinstance(output, TextOutput) and not several and not app.in_colour(options)
+def _folders(names: Sequence[str]) -> list[str]:
+    """Where --split puts each input, below its DIR: a single one in DIR itself, each of several in a folder
+    of its name, with a number behind it if another has that name.
+    """
+    if len(names) == 1:
+        return [""]
+    out: list[str] = []
+    for name in names:
+        base = folder = os.path.basename(name) or "input"
+        number = 1
+        while folder in out:
+            number += 1
+            folder = f"{base}-{number}"
+        out.append(folder)
+    return out
+
+
+def _spare(options: argparse.Namespace, folders: Sequence[str]) -> None:
+    """--split writes over its own files of an earlier capture: none of them may be an input."""
+    for path in [path for folder in folders for path in split_files(os.path.join(options.split, folder))]:
+        if any(os.path.exists(name) and os.path.samefile(name, path) for name in options.input):
+            raise SourceError(f"{path} is an input, and --split would write over it: give another DIR")
+
+
+def _job(options: argparse.Namespace, source: Source, finder: Finder, folder: str) -> app.Job:
+    output = _output(options, source, folder)
+    blocks = isinstance(output, TextOutput) and not folder and not app.in_colour(options)
     return app.Job(source.name, source.live, finder, output, filters.of(options), blocks)
 
 
-def _output(options: argparse.Namespace, source: Source, several: bool) -> Optional[app.Output]:
+def _output(options: argparse.Namespace, source: Source, folder: str) -> Optional[app.Output]:
+    """`folder`: empty if there is one input only."""
     if options.split:
-        name = os.path.basename(source.name) if several else ""
-        return SplitOutput(os.path.join(options.split, name) if name else options.split)
+        return SplitOutput(os.path.join(options.split, folder))
     if options.stats:
         return None
     if options.json:
-        return JsonOutput(sys.stdout, source.name if several else "")
+        return JsonOutput(sys.stdout, source.name if folder else "")
     painter = Painter() if app.in_colour(options) else None
-    if options.columns and not several:
+    if options.columns and not folder:
         return ColumnsOutput(sys.stdout, painter)
-    return TextOutput(sys.stdout, painter, f"{source.name}: " if several else "")
+    return TextOutput(sys.stdout, painter, f"{source.name}: " if folder else "")

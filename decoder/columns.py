@@ -39,6 +39,9 @@ class ColumnsOutput:
     def flush(self) -> None:
         self._stream.flush()
 
+    def close(self) -> None:
+        self._stream.flush()
+
     def _layout(self, cpus: int) -> list[str]:
         self._cpus = cpus
         width = self._width or shutil.get_terminal_size((120, 50)).columns

@@ -4,24 +4,14 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from typing import Callable, Optional, Protocol, Sequence
+from typing import Callable, Optional, Sequence
 
 from . import app, filters
 from .elf import Finder
-from .events import Event
 from .source import open_source
 
 
-class Export(Protocol):
-    def write(self, events: list[Event]) -> None: ...
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None:
-        """Writes what belongs behind the last event."""
-
-
-def main(command: str, about: str, make: Callable[[io.TextIOBase], Export],
+def main(command: str, about: str, make: Callable[[io.TextIOBase], app.Output],
          arguments: Optional[Sequence[str]]) -> int:
     parser = app.parser(command, about)
     parser.add_argument("input", metavar="INPUT", help="capture, or - for stdin")
@@ -40,7 +30,6 @@ def main(command: str, about: str, make: Callable[[io.TextIOBase], Export],
         except KeyboardInterrupt:
             pass
         job.take(None)
-        export.close()
         stream.flush()
         return app.finish([job], finder)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import fields
 from typing import Any, Iterable, Optional, TextIO
 
@@ -37,6 +38,9 @@ class TextOutput:
     def flush(self) -> None:
         self._stream.flush()
 
+    def close(self) -> None:
+        self._stream.flush()
+
 
 class JsonOutput:
     """An object a line: "type" and the event's own fields."""
@@ -55,15 +59,30 @@ class JsonOutput:
     def flush(self) -> None:
         self._stream.flush()
 
+    def close(self) -> None:
+        self._stream.flush()
+
+
+SPLIT = re.compile(r"cpu\d+\.txt|foreign\.txt")
+
+
+def split_files(directory: str) -> list[str]:
+    """Files in it that have the name of one that SplitOutput writes."""
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    return [os.path.join(directory, name) for name in names if SPLIT.fullmatch(name)]
+
 
 class SplitOutput:
     """DIR/cpu0.txt and so on, and DIR/foreign.txt. What concerns the whole machine stands in each."""
 
     def __init__(self, directory: str) -> None:
+        """Removes those of an earlier capture: nobody is to take them for this one's."""
         self.directory = directory
         self._files: dict[str, TextIO] = {}
         self._common: list[str] = []        # boot and notes since then, for files that come later
         os.makedirs(directory, exist_ok=True)
+        for path in split_files(directory):
+            os.remove(path)
 
     def write(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -81,6 +100,10 @@ class SplitOutput:
     def flush(self) -> None:
         for stream in self._files.values():
             stream.flush()
+
+    def close(self) -> None:
+        for stream in self._files.values():
+            stream.close()
 
     def _file(self, name: str) -> TextIO:
         if name not in self._files:

@@ -36,13 +36,16 @@ class SourceError(Exception):
 
 
 class FileSource:
-    """A file descriptor: a file, a pipe, stdin. A raw capture (rawfile.py) gives the bytes it holds."""
+    """A file, a pipe, stdin. A raw capture (rawfile.py) gives the bytes it holds."""
 
-    def __init__(self, name: str, descriptor: int) -> None:
+    def __init__(self, name: str, descriptor: Optional[int] = None) -> None:
+        """Without a `descriptor` it is a regular file, and open only while it is read: there may be more of
+        them than a process can have open.
+        """
         self.name = name
         self._descriptor = descriptor
         self._raw = RawReader()
-        self.live = not stat.S_ISREG(os.fstat(descriptor).st_mode)
+        self.live = descriptor is not None and not stat.S_ISREG(os.fstat(descriptor).st_mode)
 
     def chunks(self) -> Iterator[bytes]:
         plain = self._plain()
@@ -63,19 +66,24 @@ class FileSource:
     def close(self) -> None:
         if self._descriptor:
             os.close(self._descriptor)
+            self._descriptor = None
 
     def _plain(self) -> Iterator[bytes]:
         try:
+            if self._descriptor is None:
+                self._descriptor = os.open(self.name, os.O_RDONLY)
             while True:
                 if self.live and not select.select([self._descriptor], [], [], SILENCE)[0]:
                     yield b""
                     continue
                 data = os.read(self._descriptor, CHUNK if self.live else FILE_CHUNK)
                 if not data:
-                    return
+                    break
                 yield data
         except OSError as error:
             raise SourceError(f"{self.name}: {error.strerror}") from None
+        if not self.live:
+            self.close()
 
 
 class PortSource:
@@ -149,7 +157,11 @@ def open_source(name: str, baud: int) -> Source:
             raise SourceError(f"{name} is a directory: give the capture files in it")
         if stat.S_ISCHR(mode) and _is_terminal(name):
             return PortSource(name, baud)
-        return FileSource(name, os.open(name, os.O_RDONLY))
+        descriptor = os.open(name, os.O_RDONLY)
+        if not stat.S_ISREG(mode):
+            return FileSource(name, descriptor)
+        os.close(descriptor)        # it can be read: what cannot is told before anything is shown
+        return FileSource(name)
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror}", error.errno in MAY_COME) from None
 

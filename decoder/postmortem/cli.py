@@ -113,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
         counts.append(f"epoch {bank.epoch}: {_told(boot.count)}")
     if last is not None and last.bank is area.banks[area.current]:
         _cpus(dump, finder, last, output)
-    output.flush()
+    output.close()
     sys.stdout.flush()
     told = "; ".join(counts) or "no boot used them yet"
     _say(f"{dump.path}: {dump.kind}, rings at {area.address:#x}: {told}")

@@ -206,3 +206,39 @@ def test_a_disk_that_fills_up_is_told(tmp_path: Path, unbuffered: str) -> None:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
     assert (done.returncode, target.stat().st_size) == (2, 4096)
     assert done.stderr == "decoder: output: File too large\n"
+
+
+def test_split_keeps_inputs_of_one_name_apart(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "night" / path.name
+    other.parent.mkdir()
+    other.write_bytes(capture().replace(b"SeaBIOS", b"coreboo"))
+    assert decode("--split", tmp_path / "traces", path, other)[0] == 0
+    texts = [(tmp_path / "traces" / name / "foreign.txt").read_text()
+             for name in ("capture.bin", "capture.bin-2")]
+    assert [text.splitlines()[0] for text in texts] == ["SeaBIOS", "coreboo"]
+
+
+def test_split_leaves_nothing_of_an_earlier_capture(path: Path, tmp_path: Path) -> None:
+    """And nothing is removed but what it wrote, least of all its input."""
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    for name in ("cpu7.txt", "notes.txt", "cpu.txt", "cpu1.txt.old"):
+        (traces / name).write_text("old\n")
+    assert decode("--split", traces, path)[0] == 0
+    assert sorted(p.name for p in traces.iterdir()) == [
+        "cpu.txt", "cpu0.txt", "cpu1.txt", "cpu1.txt.old", "cpu2.txt", "cpu3.txt", "foreign.txt", "notes.txt"]
+    path.rename(traces / "cpu9.txt")
+    status, _, err = decode("--split", traces, traces / "cpu9.txt")
+    assert status == 2 and "cpu9.txt is an input" in err and len(err.splitlines()) == 1
+    assert (traces / "cpu9.txt").read_bytes() == capture() and (traces / "cpu0.txt").exists()
+
+
+@pytest.mark.parametrize("view", [["--split", "traces"], ["--json"]])
+def test_more_inputs_than_files_can_be_open(tmp_path: Path, view: list[str]) -> None:
+    for i in range(40):
+        (tmp_path / f"{i}.bin").write_bytes(capture())
+    command = [sys.executable, "-m", "decoder", *view, *(f"{i}.bin" for i in range(40))]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
+                          capture_output=True, preexec_fn=lambda: resource.setrlimit(
+                              resource.RLIMIT_NOFILE, (30, 30)))
+    assert done.returncode == 0 and done.stderr.count(b"11 lines in 15 frames") == 40
