@@ -128,8 +128,10 @@ class Finder:
         self.refused = ""
         self._patterns = patterns
 
-    def choose(self, build: bytes) -> tuple[Optional[Lookup], Optional[Note]]:
-        """The call sites of this build. Without them ids are shown, and the note says what would help."""
+    def choose(self, build: bytes, sure: bool = True) -> tuple[Optional[Lookup], Optional[Note]]:
+        """The call sites of this build. Without them ids are shown, and the note says what would help. If it
+        is not `sure` that this is the build, nothing is said, or refused, where they are not found.
+        """
         tried = []
         for formats in self.given:
             if formats.matches(build):
@@ -143,6 +145,8 @@ class Finder:
             if formats.matches(build):
                 return formats.site, None
             tried.append(f"{path} has build-id {formats.build.hex()}")
+        if not sure:
+            return None, None
         made = f"the capture was made by {build.hex()}"
         if self.given:
             self.refused = f"{', '.join(tried)}, {made}: give its ELF with --elf"

@@ -17,8 +17,8 @@ from .stats import Stats
 from .times import Base, ContextClock
 
 Lookup = Callable[[int], Optional[Site]]
-# Gives the call sites of a build by its id, and a note if there is something to say about it
-Choose = Callable[[bytes], tuple[Optional[Lookup], Optional[Note]]]
+# Gives the call sites of a build by its id, which is sure or not, and a note if there is something to say
+Choose = Callable[[bytes, bool], tuple[Optional[Lookup], Optional[Note]]]
 
 
 class State:
@@ -45,9 +45,10 @@ class Session:
         self._out: list[Event] = []
         self._tags_noted = False
 
-    def identify(self, build: bytes, shift: int, khz: int, epoch: Optional[int]) -> list[Event]:
-        """What a banner, or a SYNC with identity, says about the boot. Returns what there is to say about
-        its ELF.
+    def identify(self, build: bytes, shift: int, khz: int, epoch: Optional[int], sure: bool) -> list[Event]:
+        """What a banner, or a SYNC with identity, says about the boot. Only the SYNC is `sure`: no CRC guards
+        a banner, so a build that it names wrongly must not have the right ELF refused. Returns what there is
+        to say about the ELF.
         """
         if khz:
             self.base.set(shift, khz)
@@ -55,8 +56,10 @@ class Session:
             self.epoch = epoch
         if not build or (self.build and (self.build.startswith(build) or build.startswith(self.build))):
             return []
-        self.build = build
-        self.lookup, note = self._choose(build)
+        lookup, note = self._choose(build, sure)
+        if lookup is None and not sure:
+            return []
+        self.build, self.lookup = build, lookup
         return [note] if note is not None else []
 
     def known(self, identity: records.Identity) -> bool:
@@ -167,7 +170,7 @@ class Session:
             self._out.append(Note(text=text))
             self.states = [[State(True) for _ in range(4)] for _ in self.states]
             self.base = Base()
-        self._out += self.identify(identity.build, identity.shift, identity.khz, identity.epoch)
+        self._out += self.identify(identity.build, identity.shift, identity.khz, identity.epoch, True)
 
     def _record(self, frame: Frame, state: State, raw: records.Raw) -> None:
         clock = state.clock

@@ -149,7 +149,7 @@ class Decoder:
         out: list[Event] = [Note(text=f"no banner: read with t={found.t}, which gives valid frames")]
         if found.identity is not None:
             one = found.identity
-            return out + session.identify(one.build, one.shift, one.khz, one.epoch)
+            return out + session.identify(one.build, one.shift, one.khz, one.epoch, True)
         session.lookup, note = self.finder.unnamed()
         return out + ([note] if note is not None else [])
 
@@ -168,7 +168,7 @@ class Decoder:
             return out + [Note(text="the banner is damaged: the tag width will be found by trying")]
         self._seeker = None
         self._session = session = self._new_session(banner.t, True)
-        return out + session.identify(banner.build, banner.shift, banner.khz, banner.epoch)
+        return out + session.identify(banner.build, banner.shift, banner.khz, banner.epoch, False)
 
     def _end(self) -> list[Event]:
         """A boot, or the capture, is over."""

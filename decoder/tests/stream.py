@@ -40,7 +40,7 @@ class AnyBuild(Finder):
         super().__init__([], patterns=())
         self._lookup = lookup
 
-    def choose(self, build: bytes) -> tuple[Optional[Lookup], Optional[Note]]:
+    def choose(self, build: bytes, sure: bool = True) -> tuple[Optional[Lookup], Optional[Note]]:
         return self._lookup, None
 
 

@@ -98,9 +98,23 @@ def test_a_wrong_elf_is_refused_by_name(elf: Path, tmp_path: Path) -> None:
     events = decoder.feed(capture())
     note = next(e for e in events if isinstance(e, Note))
     assert note.refused and decoder.finder.refused == note.text
-    assert "other.elf has build-id eeee" in note.text and f"made by {BUILD.hex()}" in note.text
+    assert "other.elf has build-id eeee" in note.text and f"made by {BUILD[:8].hex()}" in note.text
     assert [e.message for e in events if isinstance(e, Record)] == ["#1 05 06 70 61 6c", "#2", "#3 05"]
     assert not Finder([str(other), str(elf)]).choose(BUILD)[1]
+
+
+@pytest.mark.parametrize("at", [0, 7, 8, 39])
+@pytest.mark.parametrize("given", [True, False])
+def test_a_banner_alone_refuses_no_elf(elf: Path, given: bool, at: int) -> None:
+    """One bit of its build-id was flipped; the SYNC's, which a CRC guards, is right."""
+    wire = bytearray(capture())
+    wire[wire.index(b"build=") + 6 + at] ^= 1
+    decoder = Decoder(Finder([str(elf)] if given else [], patterns=[str(elf)]))
+    assert not [e for e in decoder.feed(encode.banner(2, 4, build=b"\xee" * 20)) if isinstance(e, Note)]
+    events = decoder.feed(bytes(wire))
+    messages = [e.message for e in events if isinstance(e, Record)]
+    assert messages == ["zeroing section -3 of pal", "done", "#3 05"]
+    assert not [e for e in events if isinstance(e, Note)] and not decoder.finder.refused
 
 
 def test_search_finds_the_right_one(elf: Path, tmp_path: Path) -> None:
