@@ -3,12 +3,17 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from typing import Callable, Optional, Sequence
 
 from . import app, filters
 from .elf import Finder
-from .source import open_source
+from .source import SourceError, open_source
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def main(command: str, about: str, make: Callable[[io.TextIOBase], app.Output],
@@ -21,6 +26,8 @@ def main(command: str, about: str, make: Callable[[io.TextIOBase], app.Output],
     def run(options: argparse.Namespace) -> int:
         finder = Finder(options.elf)
         source = open_source(options.input, options.baud)
+        if options.output and _same(options.input, options.output):
+            raise SourceError(f"{options.output} is the capture itself: give another file to write")
         stream = open(options.output, "w", encoding="utf-8") if options.output else sys.stdout
         export = make(stream)       # type: ignore[arg-type]
         job = app.Job(source.name, False, finder, export, filters.of(options))

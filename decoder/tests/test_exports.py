@@ -237,3 +237,14 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["lnav"]) == 0 and json.loads(capsys.readouterr().out)["braid"]
     assert commands.main(["trace", str(tmp_path / "absent")]) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["trace", "html"])
+def test_the_capture_itself_is_not_written_over(tmp_path: Path, command: str) -> None:
+    path, link = tmp_path / "capture.bin", tmp_path / "link.bin"
+    path.write_bytes(capture())
+    link.symlink_to(path)
+    for output in (path, link):
+        status, _, err = decode(command, path, "-o", output)
+        assert status == 2 and "is the capture itself" in err and len(err.splitlines()) == 1
+    assert path.read_bytes() == capture()
