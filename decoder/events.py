@@ -122,7 +122,7 @@ class Foreign(Event):
 
 @dataclass(slots=True)
 class Boot(Event):
-    """A banner: from here on it is a new machine."""
+    """From here on it is a new machine: a banner, or the first SYNC of another boot if that was lost."""
 
     text: str = ""
     fields: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Callable, Iterator, Optional
 
 from . import bulk, records, wire
-from .events import Cut, Damage, Dropped, Event, Loss, Note, Record, Sync
+from .events import Boot, Cut, Damage, Dropped, Event, Loss, Note, Record, Sync
 from .foreign import ForeignTrace
 from .formats import Site, escape, plain
 from .frames import Frame, check, peek
@@ -167,7 +167,7 @@ class Session:
             self._out.append(Note(text=text))
         if self.epoch is not None and identity.epoch != self.epoch:
             text = f"epoch {identity.epoch} after {self.epoch}: a restart whose banner is missing"
-            self._out.append(Note(text=text))
+            self._out.append(Boot(text=text, fields={"epoch": str(identity.epoch)}))
             self.states = [[State(True) for _ in range(4)] for _ in self.states]
             self.base = Base()
         self._out += self.identify(identity.build, identity.shift, identity.khz, identity.epoch, True)

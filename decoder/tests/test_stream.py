@@ -150,7 +150,7 @@ def test_a_restart_without_banner_is_noticed_by_its_epoch() -> None:
     wire = encode.banner(1, 2) + line(Cpu(1, 0), 5000, "a") + line(Cpu(1, 0, epoch=2), 10, "b")
     events = read(wire)
     assert not only(Loss, events)
-    assert any("epoch 2 after 1" in note.text for note in only(Note, events))
+    assert ["epoch 2 after 1" in boot.text for boot in only(Boot, events)] == [False, True]
 
 
 def test_damaged_banner_still_resets_and_is_found_by_trying() -> None:
