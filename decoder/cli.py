@@ -14,6 +14,7 @@ from .elf import Finder
 from .output import JsonOutput, SplitOutput, TextOutput, split_files
 from .render import Painter
 from .report import table
+from .sort import WINDOW, SortedOutput
 from .source import Source, SourceError, gather, open_source
 
 ABOUT = "Unbraids Braid's serial log: each CPU's trace off one wire, with every loss shown where it happened."
@@ -23,6 +24,7 @@ commands (python3 -m decoder COMMAND --help):
 examples:
   python3 -m decoder build/demo/com1.raw              a finished capture, all CPUs in the order of the wire
   python3 -m decoder --split traces capture.bin       traces/cpu0.txt and so on, traces/foreign.txt
+  python3 -m decoder --sort capture.bin               all CPUs by time: of log=async, a backlog comes late
   python3 -m decoder --cpu 0,2 --level warn --since 3.5 capture.bin
   python3 -m decoder socket://localhost:4555          until it goes away; `follow` waits for it
   python3 -m decoder --stats capture.bin              frames, losses, bytes a line, for each CPU
@@ -58,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="an object of JSON a line")
     parser.add_argument("--stats", action="store_true",
                         help="statistics instead of the trace; with --split after it, with --json as JSON")
+    parser.add_argument("--sort", action="store_true",
+                        help="by time, not in the order of the wire; of finished captures. A record that "
+                             f"comes more than {WINDOW} events late is shown where it came, and counted")
     app.colour_arguments(parser)
     app.input_arguments(parser)
     return parser
@@ -66,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     finder = Finder(options.elf)
     sources = [open_source(name, options.baud) for name in options.input]
+    live = [source.name for source in sources if source.live]
+    if options.sort and live:
+        raise SourceError(f"{live[0]} may go on for ever: --sort is for captures that are files")
     folders = _folders([source.name for source in sources])
     if options.split:
         _spare(options, folders)
@@ -122,6 +130,8 @@ def _spare(options: argparse.Namespace, folders: Sequence[str]) -> None:
 def _job(options: argparse.Namespace, source: Source, finder: Finder, folder: str) -> app.Job:
     output = _output(options, source, folder)
     blocks = isinstance(output, TextOutput) and not folder and not app.in_colour(options)
+    if options.sort and output is not None:
+        output, blocks = SortedOutput(output), False
     return app.Job(source.name, source.live, finder, output, filters.of(options), blocks)
 
 
