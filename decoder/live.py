@@ -9,7 +9,7 @@ import stat
 import time
 from typing import Iterator, Union
 
-from .source import CHUNK, SILENCE, WAIT, SourceError, open_source
+from .source import CHUNK, MAY_COME, SILENCE, WAIT, SourceError, open_source
 
 RETRY = 0.5     # seconds between two attempts to open it again
 
@@ -37,6 +37,8 @@ def listen(name: str, baud: int) -> Iterator[Union[bytes, str]]:
         try:
             yield from chunks
         except SourceError as error:        # of a port whose adapter was pulled
+            if not error.may_come:
+                raise
             yield str(error)
         if name == "-":
             return
@@ -73,7 +75,7 @@ def _growing(name: str) -> Iterator[bytes]:
                     silent = 0.0
                     yield b""
     except OSError as error:
-        raise SourceError(f"{name}: {error.strerror}") from None
+        raise SourceError(f"{name}: {error.strerror}", error.errno in MAY_COME) from None
 
 
 def _replaced(name: str, mine: os.stat_result, at: int) -> bool:

@@ -14,8 +14,10 @@ from typing import Any, Iterator
 
 import pytest
 
+from decoder import live
 from decoder.live import listen
 from decoder.rawfile import HEAD, MAGIC, RawReader, RawWriter
+from decoder.source import SourceError
 
 from . import encode
 from .encode import Cpu
@@ -102,6 +104,19 @@ def test_a_name_that_can_never_be_opened(tmp_path: Path) -> None:
     status, _, err = decode("follow", "nonsense://x")
     assert status == 2 and len(err.splitlines()) == 1
     assert "is a directory" in decode("follow", tmp_path)[2]
+
+
+def test_a_file_that_may_not_be_read_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "com1.raw"
+    path.write_bytes(b"secret")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(live, "open", refuse, raising=False)
+    with pytest.raises(SourceError, match="Permission denied"):
+        for _, item in zip(range(3), live.listen(str(path), 115200)):
+            assert "went away" not in str(item)
 
 
 def test_raw_captures_keep_times_and_silences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
