@@ -9,6 +9,7 @@ import stat
 import time
 from typing import Iterator, Union
 
+from .rawfile import MAGIC
 from .source import CHUNK, MAY_COME, SILENCE, WAIT, SourceError, open_source
 
 RETRY = 0.5     # seconds between two attempts to open it again
@@ -64,6 +65,8 @@ def _growing(name: str) -> Iterator[bytes]:
             while True:
                 data = stream.read(CHUNK)
                 if data:
+                    if stream.tell() == len(data) and data.startswith(MAGIC):
+                        raise SourceError(f"{name} is what --raw keeps: decode it, or follow the port itself")
                     silent = 0.0
                     yield data
                     continue

@@ -16,6 +16,7 @@ from typing import Iterable, Iterator, Optional
 MAGIC = b"BRAIDRAW 1\n".ljust(16, b"\0")
 HEAD = struct.Struct("<QII")
 SILENCE_NS = 1_000_000_000
+LARGEST = 1 << 20       # bytes of a chunk: no read gives more, so a head that says so is damaged
 
 
 class RawWriter:
@@ -53,6 +54,8 @@ class RawWriter:
     def close(self) -> str:
         """Returns what there is to say at the end, or nothing."""
         os.close(self._file)
+        if self._size <= len(MAGIC) and not self._lost:
+            os.unlink(self.path)        # nothing came: it must not stand in the way of the next attempt
         return f"{self.path}: its last {self._lost} bytes could not be kept" if self._lost else ""
 
     def _append(self, data: bytes) -> bool:
@@ -72,10 +75,15 @@ class RawWriter:
 
 
 class RawReader:
-    """Takes the file's bytes, gives the port's. `lost`: those that the file could not keep."""
+    """Takes the file's bytes, gives the port's. `lost`: those that the file could not keep. `damaged`: where
+    in the file the first head stands that makes no sense, -1 if none does; from there on all is given as it
+    is.
+    """
 
     def __init__(self) -> None:
         self.lost = 0
+        self.damaged = -1
+        self._at = len(MAGIC)   # position of the first byte held
         self._held = bytearray()
         self._before: Optional[int] = None
 
@@ -86,13 +94,19 @@ class RawReader:
             self._held += chunk[skip:]
             skip = max(0, skip - len(chunk))
             yield from self._whole()
+            if self.damaged >= 0:
+                yield bytes(self._held)
+                self._held.clear()
         if len(self._held) > HEAD.size:
             yield bytes(self._held[HEAD.size:])
 
     def _whole(self) -> Iterator[bytes]:
         at = 0
-        while len(self._held) - at >= HEAD.size:
+        while self.damaged < 0 and len(self._held) - at >= HEAD.size:
             when, size, lost = HEAD.unpack_from(self._held, at)
+            if size > LARGEST:
+                self.damaged = self._at + at
+                break
             end = at + HEAD.size + size
             if end > len(self._held):
                 break
@@ -103,3 +117,4 @@ class RawReader:
             yield bytes(self._held[at + HEAD.size:end])
             at = end
         del self._held[:at]
+        self._at += at

@@ -49,19 +49,23 @@ class FileSource:
 
     def chunks(self) -> Iterator[bytes]:
         plain = self._plain()
-        first = next(plain, None)
-        while first == b"":
-            yield b""
-            first = next(plain, None)
-        if first is None:
-            return
-        whole = chain([first], plain)
+        first = b""
+        for data in plain:          # a pipe may give the mark of a raw capture in pieces
+            first += data
+            if not MAGIC.startswith(first):
+                break
+            if not data:
+                yield b""
+        whole = chain([first], plain) if first else plain
         yield from self._raw.chunks(whole) if first.startswith(MAGIC) else whole
 
     def notes(self) -> list[str]:
         """What there is to say about the input itself, at its end."""
-        lost = self._raw.lost
-        return [f"{self.name}: {lost} bytes are missing in it: they could not be kept"] if lost else []
+        lost, damaged = self._raw.lost, self._raw.damaged
+        out = [f"{self.name}: {lost} bytes are missing in it: they could not be kept"] if lost else []
+        if damaged >= 0:
+            out.append(f"{self.name}: damaged at byte {damaged}: from there on heads of chunks are foreign")
+        return out
 
     def close(self) -> None:
         if self._descriptor:

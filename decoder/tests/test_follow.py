@@ -17,7 +17,7 @@ import pytest
 from decoder import live
 from decoder.live import listen
 from decoder.rawfile import HEAD, MAGIC, RawReader, RawWriter
-from decoder.source import SourceError
+from decoder.source import FileSource, SourceError
 
 from . import encode
 from .encode import Cpu
@@ -117,6 +117,58 @@ def test_a_file_that_may_not_be_read_ends_it(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(SourceError, match="Permission denied"):
         for _, item in zip(range(3), live.listen(str(path), 115200)):
             assert "went away" not in str(item)
+
+
+def test_what_raw_keeps_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    writer = RawWriter(str(path))
+    writer.write(capture())
+    writer.close()
+    status, out, err = decode("follow", path)
+    assert status == 2 and "is what --raw keeps: decode it" in err and "cpu0" not in out
+
+
+def test_raw_captures_come_in_any_pieces(tmp_path: Path) -> None:
+    """Also their mark, from a pipe."""
+    path = tmp_path / "a.raw"
+    writer = RawWriter(str(path))
+    writer.write(capture())
+    writer.close()
+    data = path.read_bytes()
+    reads, writes = os.pipe()
+    os.write(writes, data[:5])
+
+    def rest() -> None:
+        time.sleep(0.3)
+        os.write(writes, data[5:])
+        os.close(writes)
+
+    threading.Thread(target=rest).start()
+    assert b"".join(FileSource("a pipe", reads).chunks()) == capture()
+    os.close(reads)
+
+
+def test_a_raw_capture_whose_head_is_damaged(tmp_path: Path) -> None:
+    """What is in front of it is read, what is behind it is given as it is, and nothing is waited for."""
+    path = tmp_path / "a.raw"
+    writer = RawWriter(str(path))
+    for _ in range(3):
+        writer.write(b"x" * 84)
+    writer.close()
+    data = bytearray(path.read_bytes())
+    data[16 + 100 + 8 + 3] ^= 0x40
+    reader = RawReader()
+    pieces = [piece for piece in reader.chunks(bytes(data[i:i + 7]) for i in range(0, len(data), 7))]
+    assert reader.damaged == 16 + 100 and pieces[0] == b"x" * 84
+    assert b"".join(pieces[1:]) == data[116:] and len(pieces) > 20
+    path.write_bytes(data)
+    assert "a.raw: damaged at byte 116" in decode(path)[2]
+
+
+def test_a_raw_file_in_which_nothing_came_is_not_left(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert "not known" in decode("follow", "nonsense://x", "--raw", tmp_path / "a.raw")[2]
+        assert not (tmp_path / "a.raw").exists()
 
 
 def test_raw_captures_keep_times_and_silences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
