@@ -9,10 +9,10 @@ from typing import Callable, Optional, Protocol, Sequence
 
 from . import filters
 from .codes.judge import Judge
-from .elf import ElfError, Finder
+from .elf import Finder
 from .events import Event, Note
+from .problem import Problem
 from .report import closing
-from .source import SourceError
 from .stream import Decoder
 
 ME = "decoder"
@@ -32,30 +32,50 @@ class Output(Protocol):
 
 
 def say(text: str) -> None:
-    print(f"{ME}: {text}", file=sys.stderr, flush=True)
+    if sys.stderr is None:      # it was closed: print() would take stdout
+        return
+    try:
+        print(f"{ME}: {text}", file=sys.stderr, flush=True)
+    except OSError:
+        pass        # it takes no more, and there is nowhere to say so
 
 
-def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+def guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.ArgumentParser,
+            words: Optional[Sequence[str]]) -> int:
     """Runs a command; what goes wrong becomes one line and a status. Users never see a traceback."""
     try:
+        if sys.stdout is None:
+            raise Problem("stdout is closed: nothing can be shown")
         if isinstance(sys.stdout, io.TextIOWrapper):
             if isinstance(sys.stdout.buffer, io.RawIOBase):
                 # PYTHONUNBUFFERED: Python would not notice that a disk took a part only
                 sys.stdout = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, closefd=False)
             sys.stdout.reconfigure(errors="backslashreplace")
-        return run(options)
-    except (SourceError, ElfError) as error:
+        try:
+            return run(arguments.parse_args(words))
+        finally:
+            sys.stdout.flush()      # also what --help printed: an error has to come while it can be told
+    except Problem as error:
         say(str(error))
         return NOTHING
     except KeyboardInterrupt:       # a second one, while the first one's last words are on their way
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        _mute()
         return 0
     except OSError as error:
+        _mute()
         where = f"{error.filename}: " if error.filename else "output: "
         say(where + (error.strerror or str(error)))
         return NOTHING
+
+
+def _mute() -> None:
+    """stdout takes no more: what it still holds must not make Python's last flush fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser(command: str, about: str, epilog: str = "") -> argparse.ArgumentParser:

@@ -12,10 +12,11 @@ from .columns import ColumnsOutput
 from .commands import listing
 from .elf import Finder
 from .output import JsonOutput, SplitOutput, TextOutput, split_files
+from .problem import Problem
 from .render import Painter
 from .report import table
 from .sort import WINDOW, SortedOutput
-from .source import Source, SourceError, gather, open_source
+from .source import Source, gather, open_source
 
 ABOUT = "Unbraids Braid's serial log: each CPU's trace off one wire, with every loss shown where it happened."
 EXAMPLES = f"""\
@@ -45,7 +46,7 @@ exit status:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs the command; returns its exit status."""
-    return app.guarded(_run, _parser().parse_args(arguments))
+    return app.guarded(_run, _parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     sources = [open_source(name, options.baud) for name in options.input]
     live = [source.name for source in sources if source.live]
     if options.sort and live:
-        raise SourceError(f"{live[0]} may go on for ever: --sort is for captures that are files")
+        raise Problem(f"{live[0]} may go on for ever: --sort is for captures that are files")
     folders = _folders([source.name for source in sources])
     if options.split:
         _spare(options, folders)
@@ -124,7 +125,7 @@ def _spare(options: argparse.Namespace, folders: Sequence[str]) -> None:
     """--split writes over its own files of an earlier capture: none of them may be an input."""
     for path in [path for folder in folders for path in split_files(os.path.join(options.split, folder))]:
         if any(os.path.exists(name) and os.path.samefile(name, path) for name in options.input):
-            raise SourceError(f"{path} is an input, and --split would write over it: give another DIR")
+            raise Problem(f"{path} is an input, and --split would write over it: give another DIR")
 
 
 def _job(options: argparse.Namespace, source: Source, finder: Finder, folder: str) -> app.Job:

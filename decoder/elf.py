@@ -18,6 +18,7 @@ from . import wire
 from .events import LEVELS, Note
 from .formats import Site
 from .places import Places, build_id
+from .problem import Problem
 
 ENTRY = struct.Struct("<QQQIBB10s24s")
 SECTION = "braid_log"
@@ -25,7 +26,7 @@ SEARCH = ("build/*.elf", "build/*/*.elf")
 RAW_IDS = "give its ELF with --elf; until then ids and raw arguments are shown"
 
 
-class ElfError(Exception):
+class ElfError(Problem):
     """The ELF cannot serve; the message says why, with its name."""
 
 

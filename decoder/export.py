@@ -9,7 +9,8 @@ from typing import Callable, Optional, Sequence
 
 from . import app, filters
 from .elf import Finder
-from .source import SourceError, open_source
+from .problem import Problem
+from .source import open_source
 
 
 def _same(one: str, other: str) -> bool:
@@ -27,7 +28,7 @@ def main(command: str, about: str, make: Callable[[io.TextIOBase], app.Output],
         finder = Finder(options.elf)
         source = open_source(options.input, options.baud)
         if options.output and _same(options.input, options.output):
-            raise SourceError(f"{options.output} is the capture itself: give another file to write")
+            raise Problem(f"{options.output} is the capture itself: give another file to write")
         stream = open(options.output, "w", encoding="utf-8") if options.output else sys.stdout
         export = make(stream)       # type: ignore[arg-type]
         job = app.Job(source.name, False, finder, export, filters.of(options))
@@ -40,4 +41,4 @@ def main(command: str, about: str, make: Callable[[io.TextIOBase], app.Output],
         stream.flush()
         return app.finish([job], finder)
 
-    return app.guarded(run, parser.parse_args(arguments))
+    return app.guarded(run, parser, arguments)

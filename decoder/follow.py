@@ -34,7 +34,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--raw", metavar="FILE", help="keep the raw bytes, with the host's times")
     app.input_arguments(parser)
     app.colour_arguments(parser)
-    return app.guarded(_run, parser.parse_args(arguments))
+    return app.guarded(_run, parser, arguments)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@ function of the decoder's lines.
 """
 from __future__ import annotations
 
+import argparse
 import json
 from typing import Optional, Sequence
 
@@ -37,6 +38,9 @@ FORMAT = {
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    app.parser("lnav", ABOUT).parse_args(arguments)
+    return app.guarded(_run, app.parser("lnav", ABOUT), arguments)
+
+
+def _run(_: argparse.Namespace) -> int:
     print(json.dumps(FORMAT, indent=4))
     return 0

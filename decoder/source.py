@@ -18,6 +18,7 @@ from typing import Iterator, Optional, Sequence, Union
 
 import serial
 
+from .problem import Problem
 from .rawfile import MAGIC, RawReader
 
 SILENCE = 1.0       # seconds
@@ -27,7 +28,7 @@ FILE_CHUNK = 1 << 20
 MAY_COME = (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO)
 
 
-class SourceError(Exception):
+class SourceError(Problem):
     """The input cannot be read; the message names it and the mend. `may_come`: it may be there later."""
 
     def __init__(self, message: str, may_come: bool = False) -> None:
@@ -152,7 +153,10 @@ Source = Union[FileSource, PortSource]
 def open_source(name: str, baud: int) -> Source:
     """`name` as a user gives it: `-`, a path, or a URL of pyserial."""
     if name == "-":
-        return FileSource("stdin", 0)
+        try:
+            return FileSource("stdin", 0)
+        except OSError as error:        # it was closed
+            raise SourceError(f"stdin: {error.strerror}") from None
     if "://" in name:
         return PortSource(name, baud)
     try:

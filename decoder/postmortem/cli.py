@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
 import sys
 from typing import Optional, Sequence, Union
 
+from .. import app
 from ..elf import ElfError, Finder, Lookup, load, search
 from ..events import Note
 from ..output import JsonOutput, SplitOutput, TextOutput
@@ -18,8 +17,6 @@ from .live import PREFIX
 from .live import dump as fetch
 from .memory import Dump, DumpError, registers
 
-ME = "decoder postmortem"
-NOTHING = 2
 ABOUT = """Reads the log's rings, of this boot and of the one before, and each CPU's state out of a dead
 machine's memory."""
 EXAMPLES = """\
@@ -46,26 +43,12 @@ Output = Union[TextOutput, JsonOutput, SplitOutput]
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Runs the command; returns its exit status. Users never see a traceback."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except (DumpError, ElfError) as error:
-        _say(str(error))
-        return NOTHING
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-        return 0
-    except OSError as error:
-        _say((f"{error.filename}: " if error.filename else "output: ") + (error.strerror or str(error)))
-        return NOTHING
-    except KeyboardInterrupt:
-        return 130
+    """Runs the command; returns its exit status."""
+    return app.guarded(_run, _parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python3 -m {ME}", description=ABOUT, epilog=EXAMPLES,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = app.parser("postmortem", ABOUT, EXAMPLES)
     parser.add_argument("dump", metavar="DUMP",
                         help="an ELF core, a raw image of physical memory, or qmp:SOCKET for a live machine")
     parser.add_argument("--elf", action="append", default=[], metavar="FILE",
@@ -95,8 +78,6 @@ def _run(options: argparse.Namespace) -> int:
     if area is None:
         raise DumpError(f"{dump.path}: no rings in this {dump.kind} ({_extent(dump)}): the machine did not "
                         "run Braid, or the dump does not hold its memory from 128 MiB on")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     output = _output(options)
     sites = choose(finder, area)
     if finder.refused and not any(lookup for lookup, _ in sites.values()):
@@ -114,9 +95,8 @@ def _run(options: argparse.Namespace) -> int:
     if last is not None and last.bank is area.banks[area.current]:
         _cpus(dump, finder, last, output)
     output.close()
-    sys.stdout.flush()
     told = "; ".join(counts) or "no boot used them yet"
-    _say(f"{dump.path}: {dump.kind}, rings at {area.address:#x}: {told}")
+    app.say(f"{dump.path}: {dump.kind}, rings at {area.address:#x}: {told}")
     return 0
 
 
@@ -176,9 +156,4 @@ def _output(options: argparse.Namespace) -> Output:
         return SplitOutput(options.split)
     if options.json:
         return JsonOutput(sys.stdout)
-    colour = options.color == "always" or (options.color == "auto" and sys.stdout.isatty())
-    return TextOutput(sys.stdout, Painter() if colour else None)
-
-
-def _say(text: str) -> None:
-    print(f"{ME}: {text}", file=sys.stderr)
+    return TextOutput(sys.stdout, Painter() if app.in_colour(options) else None)

@@ -10,6 +10,8 @@ import mmap
 import struct
 from typing import Iterator, NamedTuple, Optional, Protocol
 
+from ..problem import Problem
+
 PT_LOAD, PT_NOTE = 1, 4
 ET_CORE, X86_64, ELF64_LITTLE = 4, 62, b"\x02\x01"
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -19,7 +21,7 @@ NOT_PLAIN = {b"KDUMP   ": "a kdump-compressed dump", b"makedump": "a flattened k
 CHUNK = 64 << 20        # a search gives its pages back after so many bytes
 
 
-class DumpError(Exception):
+class DumpError(Problem):
     """The dump cannot serve; the message says why, with its name."""
 
 

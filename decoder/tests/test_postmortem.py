@@ -23,7 +23,7 @@ from .rings import AT, Boot
 from .test_elf import elf, make_elf                                                 # noqa: F401
 
 Key = tuple[int, int, int]      # CPU, context, number
-CLOSE = "decoder postmortem: "
+CLOSE = "decoder: "
 
 
 class Bytes:

@@ -40,7 +40,7 @@ exit status: 0 sorted; 1 sorted, and a failure appeared that --previous has not;
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs triage; returns its exit status. Users never see a traceback."""
-    return app.guarded(_run, _parser().parse_args(arguments))
+    return app.guarded(_run, _parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
