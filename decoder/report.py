@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .events import CONTEXTS
 from .stats import LaneStats, Stats
@@ -58,7 +59,7 @@ def _where(stats: Stats) -> str:
 def table(stats: Stats, title: str, colour: bool) -> None:
     """Prints the table on stdout."""
     sums = f"{stats.bytes} bytes, {stats.boots} boots, {_foreign(stats)}"
-    out = Table(title=f"{title}: {sums}")
+    out = Table(title=Text(f"{title}: {sums}"))     # a name may look like rich's markup
     for column in ("CPU", *COLUMNS):
         out.add_column(column, justify="right")
     for lane, one in sorted(stats.lanes.items()):

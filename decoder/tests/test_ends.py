@@ -53,3 +53,11 @@ def test_stderr_is_closed_or_full(path: Path) -> None:
     out = decode(path)[1]
     for end in ("2>&-", "2>/dev/full"):
         assert shell(f"{path} {end}")[:2] == (0, out)
+
+
+def test_a_name_like_markup(path: Path) -> None:
+    """[/bold] closes what rich never saw opened."""
+    folder = path.parent / "a["
+    folder.mkdir()
+    status, out, _ = decode("--stats", path.rename(folder / "bold]b"))
+    assert status == 0 and "a[/bold]b" in out.replace("\n", "").replace(" ", "")
