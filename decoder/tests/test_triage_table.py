@@ -4,6 +4,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import tempfile
 from collections import Counter
@@ -87,6 +89,51 @@ def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other.json").write_text('{"format": 1, "rows": [{"a": 1}]}')
     assert main(["triage", str(good), "--previous", str(tmp_path / "other.json")]) == 2
     assert main(["triage", str(good), "--save", str(tmp_path / "no" / "where")]) == 2
+
+
+ROW = '{"outcome": "hang", "signature": %s, "count": 1, "of": 1, "when": %s}'
+
+
+@pytest.mark.parametrize("content, why", [
+    ("[" * 100_000, "not a table that --save wrote"),
+    ('{"format": 1, "rows": [%s]}' % (ROW % ("[]", "0")), "another version"),
+    ('{"format": 1, "rows": [%s]}' % (ROW % ('"x"', "NaN")), "another version"),
+], ids=["nested", "a list for a text", "no time"])
+def test_odd_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, why: str) -> None:
+    good, table = tmp_path / "good", tmp_path / "odd.json"
+    good.write_bytes(Older(1).capture(older.PASS, 3))
+    table.write_text(content)
+    assert main(["triage", str(good), "--previous", str(table)]) == 2
+    err = capsys.readouterr().err
+    assert why in err and err.count("\n") == 1
+
+
+def test_odd_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before 1970, and one that no calendar has."""
+    capture, table = tmp_path / "old", str(tmp_path / "table.json")
+    capture.write_bytes(Older(1).capture(older.FAULT_CODE, 3))
+    os.utime(capture, (-86400, -86400))
+    assert main(["triage", str(capture), "--save", table]) == 0
+    assert "1969-12-31" in capsys.readouterr().out
+    assert main(["triage", str(capture), "--previous", table]) == 0
+    far = tmp_path / "far.tar"
+    with tarfile.open(far, "w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("run")
+        info.size, info.mtime = capture.stat().st_size, 10**20
+        archive.addfile(info, io.BytesIO(capture.read_bytes()))
+    assert main(["triage", str(far)]) == 0
+    assert "run" in capsys.readouterr().out
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "good").write_bytes(Older(1).capture(older.PASS, 3))
+    os.mkfifo(tmp_path / "pipe")
+    inputs = Inputs([str(tmp_path)])
+    script = "import sys; from decoder.commands import main; sys.exit(main(['triage', sys.argv[1]]))"
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], timeout=30, capture_output=True,
+                          cwd=Path(__file__).resolve().parents[2])
+    assert done.returncode == 0 and b"pipe: not a file" in done.stderr
+    assert [one.name for one in sort(inputs, Finder([]))[0]] == ["good"]
 
 
 def test_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def _previous(path: str) -> Previous:
     with open(path, encoding="utf-8") as file:
         try:
             return load(json.load(file))
-        except (ValueError, TableError) as error:
+        except (ValueError, RecursionError, TableError) as error:
             why = str(error) if isinstance(error, TableError) else "not a table that --save wrote"
             raise SourceError(f"{path}: {why}") from None
 

@@ -7,6 +7,7 @@ import bz2
 import gzip
 import lzma
 import os
+import stat
 import tarfile
 import zlib
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Inputs:
 
     def _file(self, path: str, given: bool) -> Iterator[Item]:
         try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise ValueError("not a file: give captures, directories, archives")
             if _is_archive(path):
                 yield from self._archive(path)
                 return

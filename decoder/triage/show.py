@@ -82,7 +82,10 @@ def _rate(row: Row) -> str:
 
 
 def _day(when: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(when)) if when else ""
+    try:
+        return time.strftime("%Y-%m-%d", time.gmtime(when)) if when else ""
+    except (OverflowError, ValueError, OSError):    # an archive may say anything
+        return ""
 
 
 def _escape_lines(text: str) -> str:

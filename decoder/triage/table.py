@@ -120,11 +120,11 @@ def load(data: Any) -> dict[tuple[str, str], Row]:
         raise TableError("not a table that --save wrote")
     try:
         rows = [Row(**one) for one in data["rows"]]
-        if not all(0 < row.count <= row.of and row.when >= 0 for row in rows):
+        if not all(0 < row.count <= row.of and math.isfinite(row.when) for row in rows):
             raise TypeError
+        return {row.key: row for row in rows}
     except TypeError:
         raise TableError("a table of another version of triage: sort that batch again, with --save") from None
-    return {row.key: row for row in rows}
 
 
 def merged_first(row: Row, old: Optional[Row]) -> None:
