@@ -92,11 +92,13 @@ def input_arguments(to: argparse.ArgumentParser) -> None:
     filters.add_arguments(to)
 
 
-def colour_arguments(to: argparse.ArgumentParser) -> None:
+def colour_arguments(to: argparse.ArgumentParser, form: Optional[argparse._MutuallyExclusiveGroup] = None
+                     ) -> None:
+    """`form`: the other views, of which one only can be asked for."""
     to.add_argument("--color", choices=("auto", "always", "never"), default="auto",
                     help="a colour for each CPU (default: if the output is a terminal)")
-    to.add_argument("--columns", action="store_true",
-                    help="a column for each CPU, if the terminal is wide enough")
+    (form or to).add_argument("--columns", action="store_true",
+                              help="a column for each CPU, if the terminal is wide enough")
 
 
 def in_colour(options: argparse.Namespace) -> bool:

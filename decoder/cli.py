@@ -64,12 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sort", action="store_true",
                         help="by time, not in the order of the wire; of finished captures. A record that "
                              f"comes more than {WINDOW} events late is shown where it came, and counted")
-    app.colour_arguments(parser)
+    app.colour_arguments(parser, form)
     app.input_arguments(parser)
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.columns and len(options.input) > 1:
+        raise Problem("--columns is for one input")
     finder = Finder(options.elf)
     sources = [open_source(name, options.baud) for name in options.input]
     live = [source.name for source in sources if source.live]
@@ -145,6 +147,6 @@ def _output(options: argparse.Namespace, source: Source, folder: str) -> Optiona
     if options.json:
         return JsonOutput(sys.stdout, source.name if folder else "")
     painter = Painter() if app.in_colour(options) else None
-    if options.columns and not folder:
+    if options.columns:
         return ColumnsOutput(sys.stdout, painter)
     return TextOutput(sys.stdout, painter, f"{source.name}: " if folder else "")

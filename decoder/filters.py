@@ -6,6 +6,7 @@ level (its ELF is missing). Foreign bytes are of no CPU: any filter but one by t
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from fnmatch import fnmatchcase
 from typing import Iterable, Optional
@@ -88,8 +89,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--file", default="", metavar="PATTERN",
                        help="of the call site, as in quiesce.c or 'tv/*'")
     group.add_argument("--function", default="", metavar="PATTERN", help="of the call site, as in 'scode_*'")
-    group.add_argument("--since", type=float, metavar="SECONDS", help="as the lines show them")
-    group.add_argument("--until", type=float, metavar="SECONDS")
+    group.add_argument("--since", type=seconds, metavar="SECONDS", help="as the lines show them")
+    group.add_argument("--until", type=seconds, metavar="SECONDS")
 
 
 def of(options: argparse.Namespace) -> Filter:
@@ -104,8 +105,10 @@ def cpu_list(text: str) -> set[int]:
         found = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
         if not found:
             raise argparse.ArgumentTypeError(f"{text!r}: give CPUs as in 0,2-3")
-        first = int(found[1])
-        out |= set(range(first, int(found[2] or first) + 1))
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise argparse.ArgumentTypeError(f"{text!r}: {last} is below {first}")
+        out |= set(range(first, last + 1))
     return out
 
 
@@ -114,6 +117,16 @@ def context_list(text: str) -> set[int]:
     if not all(name in CONTEXT_NAMES for name in names):
         raise argparse.ArgumentTypeError(f"{text!r}: give some of {', '.join(CONTEXT_NAMES)}")
     return {CONTEXT_NAMES[name] for name in names}
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):       # nothing is before it or behind it: it would hide all or nothing
+        raise argparse.ArgumentTypeError(f"{text!r}: give seconds, as in 3.5")
+    return value
 
 
 def level(text: str) -> int:

@@ -98,8 +98,11 @@ class PortSource:
 
     def __init__(self, name: str, baud: int) -> None:
         self.name = name
-        if name.startswith(("socket://", "rfc2217://")) and not re.search(r"//.+:\d+", name):
-            raise SourceError(f"{name}: give host and port, as in {name.split('//')[0]}//localhost:4555")
+        if name.startswith(("socket://", "rfc2217://")):
+            port = re.search(r"//.+:(\d+)", name)
+            if not port or not 0 < int(port[1][:6]) < 1 << 16:
+                scheme = name.split("//")[0]
+                raise SourceError(f"{name}: give host and port (1 to 65535), as in {scheme}//localhost:4555")
         try:
             self._port = serial.serial_for_url(name, baudrate=baud, timeout=0, do_not_open=True)
             # open() throws away what the peer has sent so far: of a socket, that is the banner

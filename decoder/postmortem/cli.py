@@ -64,9 +64,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _address(text: str) -> int:
-    value = int(text, 0)
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
     if value < 0:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r}: give an address, as in 0x8000000")
     return value
 
 

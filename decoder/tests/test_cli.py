@@ -125,6 +125,8 @@ def test_inputs_that_cannot_be_opened(tmp_path: Path) -> None:
     assert "is a directory" in decode(tmp_path)[2]
     assert "Connection refused" in decode("socket://localhost:1")[2]
     assert "give host and port" in decode("socket://localhost")[2]
+    for name in ("socket://localhost:99999", "rfc2217://localhost:0", "socket://localhost:" + "9" * 9999):
+        assert "(1 to 65535)" in decode(name)[2]
     assert decode("nonsense://x")[0] == 2
     assert decode()[0] == 2
 
@@ -141,6 +143,12 @@ def test_elf(tmp_path: Path) -> None:
     assert f"wrong.elf has build-id {'ab' * 20}, the capture was made by {encode.BUILD[:8].hex()}" in err
     status, _, err = decode("--elf", path, path)
     assert status == 2 and "capture.bin is not a whole ELF file" in err
+
+
+def test_what_does_not_go_together_is_told(path: Path) -> None:
+    assert "not allowed with argument --json" in decode("--json", "--columns", path)[2]
+    assert "not allowed with argument --split" in decode("--split", "x", "--columns", path)[2]
+    assert decode("--columns", path, path)[::2] == (2, "decoder: --columns is for one input\n")
 
 
 def test_help_has_examples() -> None:

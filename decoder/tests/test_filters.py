@@ -54,7 +54,8 @@ def test_inactive_without_arguments() -> None:
     assert not Filter().active and Filter(since=0.0).active
 
 
-@pytest.mark.parametrize("command", ["--cpu x", "--cpu 3-", "--context irq", "--level loud", "--since now"])
+@pytest.mark.parametrize("command", ["--cpu x", "--cpu 3-", "--context irq", "--level loud", "--since now",
+                                     "--cpu 3-1", "--since nan", "--until -nan"])
 def test_bad_filters_are_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         shown(command)

@@ -259,6 +259,13 @@ def test_no_such_dump(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert status == 2 and "No such file" in err and err.count("\n") == 1
 
 
+def test_a_base_that_is_no_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("abc", "-1"):
+        with pytest.raises(SystemExit):
+            main([str(tmp_path), f"--base={text}"])
+        assert f"'{text}': give an address" in capsys.readouterr().err
+
+
 def with_sites(build: bytes, other: bytes) -> bytes:
     old, new = Boot(3, build=other), Boot(4, build=build)
     for boot in (old, new):
