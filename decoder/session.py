@@ -37,6 +37,7 @@ class Session:
         self.base = Base()
         self.lookup: Optional[Lookup] = None
         self.epoch: Optional[int] = None
+        self.epoch_sure = False     # a SYNC said it
         self.build = b""
         self.stats = stats
         self._foreign = foreign
@@ -53,7 +54,7 @@ class Session:
         if khz:
             self.base.set(shift, khz)
         if epoch is not None:
-            self.epoch = epoch
+            self.epoch, self.epoch_sure = epoch, sure
         if not build or (self.build and (self.build.startswith(build) or build.startswith(self.build))):
             return []
         lookup, note = self._choose(build, sure)
@@ -65,7 +66,7 @@ class Session:
     def known(self, identity: records.Identity) -> bool:
         """Does it say what is known already?"""
         return (identity.version == wire.FORMAT_VERSION and identity.t == self.lanes.t
-                and identity.epoch == self.epoch and identity.khz == self.base.khz
+                and self.epoch_sure and identity.epoch == self.epoch and identity.khz == self.base.khz
                 and identity.shift == self.base.shift and self.build.startswith(identity.build))
 
     def blocks(self, data: bytes, at: int) -> list[Event]:
@@ -165,7 +166,10 @@ class Session:
             self._tags_noted = True
             text = f"SYNC says t={identity.t}, it is read with t={self.lanes.t}: the banner was damaged"
             self._out.append(Note(text=text))
-        if self.epoch is not None and identity.epoch != self.epoch:
+        if self.epoch is not None and identity.epoch != self.epoch and not self.epoch_sure:
+            text = f"SYNC says epoch {identity.epoch}, not {self.epoch}: the banner was damaged"
+            self._out.append(Note(text=text))
+        elif self.epoch is not None and identity.epoch != self.epoch:
             text = f"epoch {identity.epoch} after {self.epoch}: a restart whose banner is missing"
             self._out.append(Boot(text=text, fields={"epoch": str(identity.epoch)}))
             self.states = [[State(True) for _ in range(4)] for _ in self.states]

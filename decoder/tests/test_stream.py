@@ -153,6 +153,19 @@ def test_a_restart_without_banner_is_noticed_by_its_epoch() -> None:
     assert ["epoch 2 after 1" in boot.text for boot in only(Boot, events)] == [False, True]
 
 
+def test_a_damaged_epoch_in_the_banner_is_no_restart() -> None:
+    """Frames were lost before the SYNC that says so: the accounts from the banner on are kept."""
+    first, second = Cpu(1, 0), Cpu(1, 1)
+    line(second, 4000, "lost, with the SYNC before it")
+    wire = encode.banner(1, 2, epoch=3) + line(second, 4500, "early") + line(first, 5000, "a")
+    wire += line(first, 5001, "b") + second.sync(0, 5002, identity=True)
+    events = read(wire + line(Cpu(1, 0, epoch=2), 10, "again"))
+    assert "SYNC says epoch 1, not 3: the banner was damaged" in [note.text for note in only(Note, events)]
+    assert ["epoch 2 after 1" in boot.text for boot in only(Boot, events)] == [False, True]
+    assert sum(loss.count for loss in only(Loss, events)) == 2
+    assert [r.message for r in only(Record, events)] == ["early", "a", "b", "again"]
+
+
 def test_damaged_banner_still_resets_and_is_found_by_trying() -> None:
     machine = Machine(2, 5)
     wire = encode.banner(2, 4).replace(b" t=2", b" t\x7f2") + machine.run(20)
