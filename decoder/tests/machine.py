@@ -14,7 +14,6 @@ from .encode import Cpu
 class Sent:
     wire: bytes = b""
     texts: dict[str, tuple[int, int]] = field(default_factory=dict)     # text -> lane, context
-    begun: dict[tuple[int, int], int] = field(default_factory=dict)     # frames of each lane's context
 
 
 class Machine:
@@ -36,8 +35,6 @@ class Machine:
         """Each CPU tells its counters."""
         wire = b""
         for cpu in self.cpus:
-            for c, frames in enumerate(cpu.frames):
-                self.sent.begun[cpu.lane, c] = frames
             wire += cpu.sync(0, self.now)
         self.sent.wire += wire
         return wire
