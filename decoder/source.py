@@ -105,8 +105,8 @@ class PortSource:
                 raise SourceError(f"{name}: give host and port (1 to 65535), as in {scheme}//localhost:4555")
         try:
             self._port = serial.serial_for_url(name, baudrate=baud, timeout=0, do_not_open=True)
-            # open() throws away what the peer has sent so far: of a socket, that is the banner
-            self._port.reset_input_buffer = lambda: None
+            # open() throws away what the peer has sent so far: of a socket or a pseudo terminal, the banner
+            self._port.reset_input_buffer = self._port._reset_input_buffer = lambda: None
             self._port.open()
         except (serial.SerialException, ValueError, OSError) as error:
             may_come = not isinstance(error, ValueError)
