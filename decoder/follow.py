@@ -51,6 +51,7 @@ def _run(options: argparse.Namespace) -> int:
             if isinstance(item, str):
                 job.take(b"")
                 job.show([Note(text=item)])
+                output.flush()      # nothing else may come for hours
                 continue
             if raw is not None and item:
                 raw.write(item)

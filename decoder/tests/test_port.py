@@ -11,6 +11,7 @@ from typing import Iterator
 import pytest
 
 from .test_cli import ROOT, capture
+from .test_follow import Follower
 
 
 @pytest.fixture
@@ -49,3 +50,14 @@ def test_decode_ends_when_the_port_hangs_up(port: tuple[int, int, str]) -> None:
         watchdog.cancel()
         process.kill()
         process.communicate()
+
+
+def test_follow_says_that_it_hung_up(port: tuple[int, int, str]) -> None:
+    far, near, name = port
+    follower = Follower(name)
+    os.write(far, capture())
+    follower.until("cpu 3 line 2")
+    hang_up(far, near)
+    follower.until(f"{name} went away at")
+    status, err = follower.end()
+    assert status == 0 and "11 lines in 15 frames" in err
