@@ -56,8 +56,9 @@ def _parser() -> argparse.ArgumentParser:
                         help="capture, - for stdin, serial port, socket://host:port, rfc2217://host:port")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--split", metavar="DIR",
-                      help="cpu0.txt and so on, and foreign.txt, in DIR, where those of an earlier capture "
-                           "are removed; each of several inputs in a folder of its name there")
+                      help="cpu0.txt and so on, foreign.txt, and of console=log the guest's console.txt, in "
+                           "DIR, where those of an earlier capture are removed; each of several inputs in "
+                           "a folder of its name there")
     form.add_argument("--json", action="store_true", help="an object of JSON a line")
     parser.add_argument("--stats", action="store_true",
                         help="statistics instead of the trace; with --split after it, with --json as JSON")

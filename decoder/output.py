@@ -9,9 +9,9 @@ import re
 from dataclasses import fields
 from typing import Any, Iterable, Optional, TextIO
 
-from .events import CONTEXTS, LEVELS, Block, Boot, Event, Foreign, Note, Record
+from .events import CONTEXTS, LEVELS, Block, Boot, Dropped, Event, Foreign, Loss, Note, Record
 from .formats import plain
-from .render import Painter, collapse, foreign_line, line_of
+from .render import Painter, collapse, foreign_line, line_of, time_of
 
 
 class TextOutput:
@@ -63,7 +63,8 @@ class JsonOutput:
         self._stream.flush()
 
 
-SPLIT = re.compile(r"cpu\d+\.txt|foreign\.txt")
+SPLIT = re.compile(r"cpu\d+\.txt|foreign\.txt|console\.txt")
+CONSOLE = "console: "       # so begin the records of core/guest/console.c: lines of the guest's own
 
 
 def split_files(directory: str) -> list[str]:
@@ -73,7 +74,9 @@ def split_files(directory: str) -> list[str]:
 
 
 class SplitOutput:
-    """DIR/cpu0.txt and so on, and DIR/foreign.txt. What concerns the whole machine stands in each."""
+    """DIR/cpu0.txt and so on, DIR/foreign.txt, and DIR/console.txt if the guest's console is part of the log.
+    What concerns the whole machine stands in each.
+    """
 
     def __init__(self, directory: str) -> None:
         """Removes those of an earlier capture: nobody is to take them for this one's."""
@@ -96,6 +99,7 @@ class SplitOutput:
             else:
                 name = f"cpu{event.lane}.txt" if event.lane >= 0 else "foreign.txt"
                 self._file(name).write(line + "\n")
+                self._console(event, line)
 
     def flush(self) -> None:
         for stream in self._files.values():
@@ -105,12 +109,25 @@ class SplitOutput:
         for stream in self._files.values():
             stream.close()
 
+    def _console(self, event: Event, line: str) -> None:
+        """A line of the guest's as it wrote it. A loss may have been one."""
+        if isinstance(event, Record) and _is_console(event):
+            tail = f" <cut: {event.cut}>" if event.cut else ""
+            text = event.message[len(CONSOLE):]
+            self._file("console.txt").write(f"{time_of(event)} cpu{event.lane:<2} {text}{tail}\n")
+        elif isinstance(event, (Loss, Dropped)) and event.context == 0 and "console.txt" in self._files:
+            self._file("console.txt").write(line + "\n")
+
     def _file(self, name: str) -> TextIO:
         if name not in self._files:
             path = os.path.join(self.directory, name)
             self._files[name] = open(path, "w", encoding="utf-8", errors="backslashreplace")
             self._files[name].writelines(line + "\n" for line in self._common)
         return self._files[name]
+
+
+def _is_console(event: Record) -> bool:
+    return event.file.endswith("guest/console.c") and event.message.startswith(CONSOLE)
 
 
 def as_json(event: Event) -> dict[str, Any]:

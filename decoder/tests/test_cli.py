@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from decoder import Boot, Loss, Record
+from decoder.output import SplitOutput
+
 from . import encode
 from .encode import Cpu
 from .test_elf import capture as elf_capture
@@ -214,6 +217,26 @@ def test_a_disk_that_fills_up_is_told(tmp_path: Path, unbuffered: str) -> None:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
     assert (done.returncode, target.stat().st_size) == (2, 4096)
     assert done.stderr == "decoder: output: File too large\n"
+
+
+def test_split_gives_the_guests_console_a_trace_of_its_own(tmp_path: Path) -> None:
+    def said(lane: int, message: str, file: str = "core/guest/console.c", **more: Any) -> Record:
+        return Record(lane, 0, 7, 1.5, message=message, file=file, function="put", **more)
+
+    output = SplitOutput(str(tmp_path))
+    output.write([Loss(1, 0, 5, 1.0, first=1, count=1), Boot(text="boot"),
+                  said(1, "console: [    0.1] Linux"),
+                  said(0, "console: no file", file=""), said(0, "a port is read"),
+                  Loss(1, 0, 7, 1.5, first=3, count=2), Loss(1, 1, 7, 1.5, first=3, count=2),
+                  said(2, "console: log", cut="open at the end")])
+    output.close()
+    assert (tmp_path / "console.txt").read_text().splitlines() == [
+        "              -- boot: boot", "     1.500000 cpu1  [    0.1] Linux",
+        "     1.500000 cpu1        -- cpu1 normal: 2 frames lost, sequence 3 to 4 (modulo 16)",
+        "     1.500000 cpu2  log <cut: open at the end>"]
+    assert "put: console: [    0.1] Linux" in (tmp_path / "cpu1.txt").read_text()
+    SplitOutput(str(tmp_path)).close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_split_keeps_inputs_of_one_name_apart(path: Path, tmp_path: Path) -> None:
