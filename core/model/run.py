@@ -5,7 +5,7 @@ usage: run.py quick|all|long BUILD-FOLDER
 
 Each case is translated, compiled and run in a folder of its own, two at a time. A case passes when spin
 searched everything and found nothing, or, for a variant, when the property that it breaks is the one named
-here. A search that meets its limit of time or memory without an error is "skipped". The table is also left
+in cases.py. A search that meets its limit of time or memory without an error is "skipped". The table is also left
 in BUILD-FOLDER/table.json.
 """
 
@@ -18,6 +18,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from cases import CASES, Case
 
 HERE = Path(__file__).resolve().parent
 CORE = HERE.parent
@@ -49,93 +51,12 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Case:
-    name: str
-    defines: str
-    breaks: str = ""  # a variant: the property that it breaks
-    level: str = "quick"
-
-
-@dataclass(frozen=True)
 class Row:
     result: str  # passed, failed or skipped
     name: str
     states: int
     seconds: float
     verdict: str
-
-
-BOOT = "INITIATORS=1 AP_WAITS=1 BOOTS=1"
-QUICK = [
-    Case("two initiators, two rounds each", "ROUNDS=2"),
-    Case("two initiators, an NMI by ICR, the loads swapped", "NMIS=1 RELEASED_FIRST"),
-    Case("two initiators, a button", "BUTTONS=1"),
-    Case("one initiator, an NMI by ICR, a button", "INITIATORS=1 NMIS=1 BUTTONS=1"),
-    Case("one initiator, an NMI by ICR, another event goes first", "INITIATORS=1 NMIS=1 EVENTS=1"),
-    Case("one initiator, two buttons, a bus that takes its time", "INITIATORS=1 BUTTONS=2 BUS=1"),
-    Case("the doorbell rung again, a button, a bus that takes its time",
-         "INITIATORS=1 AGAIN=1 BUTTONS=1 BUS=1"),
-    Case("a CPU waits for SIPI throughout", "INITIATORS=1 ROUNDS=2 AP_WAITS=1 BUTTONS=1"),
-    Case("INIT and one SIPI to a CPU that waits", BOOT + " SIPIS=1"),
-    Case("INIT and one SIPI to a CPU that runs", "INITIATORS=1 BOOTS=1 SIPIS=1"),
-    Case("VMX: two initiators, an NMI by ICR", "VMX NMIS=1"),
-    Case("VMX: one initiator, an NMI by ICR, another event goes first, a button",
-         "VMX INITIATORS=1 NMIS=1 EVENTS=1 BUTTONS=1"),
-    Case("VMX: INIT and one SIPI to a CPU that waits", "VMX SIPIS=1 " + BOOT),
-
-    Case("RESUME_FLAG", "RESUME_FLAG ROUNDS=2", "hang"),
-    Case("PARK_CLOSED", "PARK_CLOSED", "hang"),
-    Case("NO_REWIND", "NO_REWIND", "hang"),
-    Case("NO_LAST_LOOK", "NO_LAST_LOOK", "hang"),
-    Case("RING_FIRST", "RING_FIRST NMIS=1", "hang"),
-    Case("SIPI_EARLY", "SIPI_EARLY " + BOOT, "exclusion"),
-    Case("END_READS_EARLY", "END_READS_EARLY " + BOOT, "hang"),
-    Case("TWO_WORDS", "TWO_WORDS SIPIS=1 " + BOOT, "hang"),
-    Case("COUNTING", "COUNTING BUTTONS=1", "nmi"),
-    Case("GLOBAL_FLAG", "GLOBAL_FLAG", "nmi"),
-    Case("SLOPPY_TIMEOUT", "SLOPPY_TIMEOUT AGAIN=1", "nmi"),
-    Case("NO_IRET_EXIT", "NO_IRET_EXIT NMIS=2 ROUNDS=0", "hang"),
-    Case("CLEARED_AFTER_EXIT", "CLEARED_AFTER_EXIT NMIS=2 ROUNDS=0", "icr"),
-    Case("LOG_LOCK", "LOG_LOCK NMIS=1", "hang"),
-    Case("SAMPLED_EARLY", "SAMPLED_EARLY", "flush"),
-    Case("NO_NEXT", "NO_NEXT ROUNDS=3", "turn"),
-    Case("POLLING", "POLLING", "livelock"),
-    Case("VMX: NO_ENTRY_REWIND", "VMX NO_ENTRY_REWIND", "hang"),
-    Case("VMX: NO_EXIT_IRET", "VMX NO_EXIT_IRET", "hang"),
-    Case("VMX: NO_WINDOW", "VMX NO_WINDOW NMIS=2 ROUNDS=0", "hang"),
-    Case("VMX: NO_TAKE_BACK", "VMX NO_TAKE_BACK INITIATORS=1 NMIS=1", "icr"),
-    Case("VMX: CLOSE_LATE", "VMX CLOSE_LATE", "hang"),
-    Case("VMX: SAMPLED_EARLY", "VMX SAMPLED_EARLY", "flush"),
-]
-
-
-def more(level: str, name: str, defines: str) -> list[Case]:
-    """The scenario for each vendor."""
-    return [Case(name, defines, "", level), Case("VMX: " + name, "VMX " + defines, "", level)]
-
-
-ALL = [
-    *more("all", "3 CPUs, one initiator, an NMI by ICR", "CPUS=3 INITIATORS=1 NMIS=1"),
-    *more("all", "3 CPUs, two initiators", "CPUS=3"),
-    *more("all", "3 CPUs, one initiator, a button", "CPUS=3 INITIATORS=1 BUTTONS=1"),
-    *more("all", "two initiators, an NMI by ICR, a button", "NMIS=1 BUTTONS=1"),
-    *more("all", "two initiators, two rounds each, a button", "ROUNDS=2 BUTTONS=1"),
-    Case("one initiator, an NMI by ICR, another event goes first, a button",
-         "INITIATORS=1 NMIS=1 EVENTS=1 BUTTONS=1", "", "all"),
-    Case("two initiators, INIT and two SIPIs", "BOOTS=1", "", "all"),
-]
-LONG = [
-    *more("long", "3 CPUs, two initiators, an NMI by ICR", "CPUS=3 NMIS=1"),
-    *more("long", "3 CPUs, one initiator, INIT, one SIPI to a CPU that waits", "CPUS=3 SIPIS=1 " + BOOT),
-    *more("long", "3 CPUs, three initiators", "CPUS=3 INITIATORS=3"),
-]
-CASES = {"quick": QUICK, "all": ALL + QUICK, "long": LONG}
-
-
-def mode(case: Case) -> str:
-    """-DNP: also that no run is endless. It doubles the states: in the quick runs without buttons only."""
-    quick = case.level == "quick" and "BUTTONS" not in case.defines
-    return "-DNP" if case.breaks in ("", "livelock") and quick else "-DSAFETY"
 
 
 def build(case: Case, folder: Path) -> None:
@@ -147,7 +68,7 @@ def build(case: Case, folder: Path) -> None:
     if spin.returncode or not (folder / "pan.c").exists():
         raise RuntimeError("spin: " + (spin.stdout + spin.stderr).strip()[:300])
     level, limit = ("-O0" if case.breaks else "-O1", 500) if case.level == "quick" else ("-O2", 3000)
-    flags = [level, "-w", mode(case), "-DCOLLAPSE", f"-DMEMLIM={limit}"]
+    flags = [level, "-w", "-DNP" if case.endless else "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={limit}"]
     gcc = subprocess.run(["gcc", *flags, "-o", "pan", "pan.c"], cwd=folder, capture_output=True, text=True)
     if gcc.returncode:
         raise RuntimeError("gcc: " + gcc.stderr.strip()[:300])
@@ -158,7 +79,7 @@ def search(case: Case, folder: Path) -> str:
     minutes = MINUTES[case.level]
     command = ["nice", "./pan", "-E", "-m20000", "-w18" if case.level == "quick" else "-w24"]
     command.append(f"-Q{minutes}")  # spin's own limit, with figures at the end
-    command += ["-l"] if mode(case) == "-DNP" else []
+    command += ["-l"] if case.endless else []
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60 * (minutes + 1))
     except subprocess.TimeoutExpired:
@@ -182,7 +103,7 @@ def judge(case: Case, output: str) -> tuple[str, str]:
         return "skipped", "no error so far, the limit was met"
     bad = "Search not completed" in output or "too small" in output
     if "errors: 0" in output and not bad:
-        return "passed", "holds, and ends" if mode(case) == "-DNP" else "holds"
+        return "passed", "holds, and ends" if case.endless else "holds"
     return "failed", output.strip()[:300]
 
 
