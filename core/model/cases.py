@@ -54,6 +54,8 @@ SCENARIOS = [
     Case("one initiator, an NMI by ICR, a button", "INITIATORS=1 NMIS=1 BUTTONS=1"),
     Case("one initiator, an NMI by ICR, another event goes first", "INITIATORS=1 NMIS=1 EVENTS=1", endless=True),
     Case("one initiator, two buttons, a bus that takes its time", "INITIATORS=1 BUTTONS=2 BUS=1"),
+    Case("one initiator, an NMI by ICR, another event goes first, a bus that takes its time",
+         "INITIATORS=1 NMIS=1 EVENTS=1 BUS=1", endless=True),
     Case("the doorbell rung again, a button, a bus that takes its time",
          "INITIATORS=1 AGAIN=1 BUTTONS=1 BUS=1"),
     Case("a CPU waits for SIPI throughout", "INITIATORS=1 ROUNDS=2 AP_WAITS=1 BUTTONS=1"),
