@@ -54,7 +54,7 @@ SCENARIOS = [
     Case("one initiator, an NMI by ICR, a button", "INITIATORS=1 NMIS=1 BUTTONS=1"),
     Case("one initiator, an NMI by ICR, another event goes first", "INITIATORS=1 NMIS=1 EVENTS=1", endless=True),
     Case("one initiator, two buttons, a bus that takes its time", "INITIATORS=1 BUTTONS=2 BUS=1"),
-    Case("one initiator, an NMI by ICR, another event goes first, a bus that takes its time",
+    Case("one initiator, an NMI by ICR, another event first, a slow bus",
          "INITIATORS=1 NMIS=1 EVENTS=1 BUS=1", endless=True),
     Case("the doorbell rung again, a button, a bus that takes its time",
          "INITIATORS=1 AGAIN=1 BUTTONS=1 BUS=1"),
@@ -88,16 +88,20 @@ VARIANTS = [
     Variant("CLOSE_LATE", "hang", "", VMX),
 ]
 ALL = [
+    Case("two initiators, three rounds each, two NMIs by ICR", "ROUNDS=3 NMIS=2", "", "all"),
+    Case("3 CPUs, two initiators", "CPUS=3", "", "all", endless=True),
+    Case("VMX: 3 CPUs, two initiators", "VMX CPUS=3", "", "all"),
     *both("3 CPUs, one initiator, an NMI by ICR", "CPUS=3 INITIATORS=1 NMIS=1", "all"),
-    *both("3 CPUs, two initiators", "CPUS=3", "all"),
     *both("3 CPUs, one initiator, a button", "CPUS=3 INITIATORS=1 BUTTONS=1", "all"),
     *both("two initiators, an NMI by ICR, a button", "NMIS=1 BUTTONS=1", "all"),
     *both("two initiators, two rounds each, a button", "ROUNDS=2 BUTTONS=1", "all"),
+    *both("two initiators, two NMIs by ICR", "NMIS=2", "all"),
     Case("one initiator, an NMI by ICR, another event goes first, a button",
          "INITIATORS=1 NMIS=1 EVENTS=1 BUTTONS=1", "", "all"),
     Case("two initiators, INIT and two SIPIs", "BOOTS=1", "", "all"),
 ]
 LONG = [
+    Case("VMX: two initiators, three rounds each, two NMIs by ICR", "VMX ROUNDS=3 NMIS=2", "", "long"),
     *both("3 CPUs, two initiators, an NMI by ICR", "CPUS=3 NMIS=1", "long"),
     *both("3 CPUs, one initiator, INIT, one SIPI to a CPU that waits", "CPUS=3 SIPIS=1 " + BOOT, "long"),
     *both("3 CPUs, three initiators", "CPUS=3 INITIATORS=3", "long"),

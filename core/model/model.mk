@@ -5,8 +5,8 @@ CHECKS += model-quick
 model-quick: ## the stop protocol's model: 2 CPUs, and the variants that it must condemn
 	@$(PYTHON) core/model/run.py quick $(BUILD)/model
 
-model: ## the stop protocol's model: that, and 3 CPUs; two minutes
+model: ## the stop protocol's model: that, and 3 CPUs; under 4 minutes on two cores
 	@$(PYTHON) core/model/run.py all $(BUILD)/model
 
-model-long: ## the model's searches of more than a minute each
+model-long: ## the model's searches that may not end in 20 minutes
 	@$(PYTHON) core/model/run.py long $(BUILD)/model

@@ -72,7 +72,7 @@ def build(case: Case, folder: Path) -> None:
     spin = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if spin.returncode or not (folder / "pan.c").exists():
         raise RuntimeError("spin: " + (spin.stdout + spin.stderr).strip()[:300])
-    level, limit = ("-O0" if case.breaks else "-O1", 500) if case.level == "quick" else ("-O2", 3000)
+    level, limit = ("-O0" if case.breaks else "-O1", 500) if case.level == "quick" else ("-O2", 4000)
     flags = [level, "-w", "-DNP" if case.endless else "-DSAFETY", "-DCOLLAPSE", "-DPEG", f"-DMEMLIM={limit}"]
     gcc = subprocess.run(["gcc", *flags, "-o", "pan", "pan.c"], cwd=folder, capture_output=True, text=True)
     if gcc.returncode:
