@@ -5,7 +5,7 @@ CHECKS += model-quick
 model-quick: ## the stop protocol's model: 2 CPUs, and the variants that it must condemn
 	@$(PYTHON) core/model/run.py quick $(BUILD)/model
 
-model: ## the stop protocol's model: that, and 3 CPUs; under 4 minutes on two cores
+model: ## the stop protocol's model: that, and 3 CPUs; two and a half minutes on two cores
 	@$(PYTHON) core/model/run.py all $(BUILD)/model
 
 model-long: ## the model's searches that may not end in 20 minutes
