@@ -141,7 +141,7 @@ ROWS = [
     pals("calls-good", "test 100", *(f"test_args {kind} 20 1" for kind in range(1, 5))),
     checks("calls", "REG refused: entry 0x", "REG refused: .* the hypervisor's", kernel_args="iomem=relaxed"),
     checks("faults"), ENDLESS, checks("outside"), checks("threads"), pals("abandon", "abandon"),
-    with_cpus(8, checks("many")),
+    with_cpus(8, checks("many", r"[4-8]\d{3} KiB of memory used at most")),
 
     # Isolation: a signal for the program, a log line, and the machine goes on
     checks("devmem", *(f"guest {access} of 0x\\w+ .*forbidden, #GP" for access in ("read", "write", "fetch")),
@@ -151,8 +151,8 @@ ROWS = [
     Row(Machine("com1-hidden", cpus=1, command="! dmesg | grep 'at I/O 0x3f8'")),
     Row(Machine("com1-console", options="console=log",
                 command="for i in 1 2 3; do echo line $i of the guest; done >/dev/ttyS0;"
-                        " stty -F /dev/ttyS0 -echo"),
-        Expect(log=("console: line 1 of the guest", "console: line 3 of the guest"))),
+                        " stty -F /dev/ttyS0 -echo; printf 'no end' >/dev/ttyS0; sleep 1"),
+        Expect(log=("console: line 1 of the guest", "console: line 3 of the guest", "console: no end$"))),
     # All of the kernel's output, and so the result: Linux has one 8250 console.
     Row(Machine("com1-kernel", cpus=1, options="console=log",
                 first_args="earlyprintk=ttyS0,115200 console=ttyS0,115200"),

@@ -9,7 +9,7 @@ struct free_page {
 
 static uint64_t carve_next;
 static struct free_page *free_list;
-static unsigned free_count;
+static unsigned free_count, least_free;
 
 static void *carve(size_t size)
 {
@@ -35,6 +35,7 @@ void memory_pool_init(void)
 {
     for (void *page; (page = carve(PAGE_SIZE));)
         page_free(page);
+    least_free = free_count;
 }
 
 void *page_alloc(void)
@@ -44,6 +45,8 @@ void *page_alloc(void)
         return NULL;
     free_list = page->next;
     free_count--;
+    if (free_count < least_free)
+        least_free = free_count;
     memset(page, 0, PAGE_SIZE);
     return page;
 }
@@ -61,8 +64,8 @@ unsigned pages_free(void)
     return free_count;
 }
 
-unsigned memory_used_kib(void)
+unsigned memory_most_kib(void)
 {
     uint64_t start = (uint64_t)image_start;
-    return (unsigned)((carve_next - start) / 1024 - (uint64_t)free_count * (PAGE_SIZE / 1024));
+    return (unsigned)((carve_next - start) / 1024 - (uint64_t)least_free * (PAGE_SIZE / 1024));
 }

@@ -21,8 +21,8 @@
 void *memory_carve(size_t size);
 /* Ends carving: the rest becomes the page pool. */
 void memory_pool_init(void);
-/* KiB of [HV_BASE, HV_END) in use: image, carved, and pages handed out. */
-unsigned memory_used_kib(void);
+/* The most KiB of [HV_BASE, HV_END) that were in use so far: image, carved, and pages handed out. */
+unsigned memory_most_kib(void);
 
 extern char image_start[], text_end[], rodata_end[], image_end[]; /* boot/braid.ld */
 

@@ -234,7 +234,7 @@ static _Noreturn void boot_on_stack(void)
         log_error("the hypapp %s did not start: the guest runs without it", hypapp.name);
     load_guest();
     log_info("%s, %u CPUs, %s; %u KiB of memory and %u KiB of rings taken", backend->name, cpu_count,
-             hypapp.name, memory_used_kib(), (unsigned)((ring_end - RING_BASE) / 1024));
+             hypapp.name, memory_most_kib(), (unsigned)((ring_end - RING_BASE) / 1024));
     log_info("%lu ticks from the boot loader to the guest", rdtsc() - boot_tsc);
     vcpu_loop(&cpus[0].vcpu);
 }

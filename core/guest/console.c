@@ -28,23 +28,38 @@ static uint16_t real_port;
  * keeps them in order. */
 static _Atomic uint8_t ier, fcr, lcr, mcr, scratch, divisor_low, divisor_high;
 
-static struct {
-    char text[LINE_MAX + 1];
-    unsigned length;
-} lines[MAX_CPUS]; /* each by its own CPU only */
+/* What has come of a line, whichever CPU wrote it or ends it: a driver may leave the rest of a line to the
+ * interrupt, and that to another CPU. Guests that write at once mix their lines, and nothing worse. */
+static _Atomic char text[LINE_MAX];
+static _Atomic unsigned length; /* at most LINE_MAX */
+
+static void send_line(void)
+{
+    char line[LINE_MAX + 1];
+    unsigned count = atomic_exchange(&length, 0);
+    for (unsigned i = 0; i < count; i++)
+        line[i] = text[i];
+    line[count] = 0;
+    log_info("console: %s", line);
+}
 
 static void put(uint8_t byte)
 {
-    unsigned cpu = this_cpu()->index;
     if (byte == '\r')
         return;
-    if (byte != '\n')
-        lines[cpu].text[lines[cpu].length++] = (char)byte;
-    if (byte == '\n' || lines[cpu].length == LINE_MAX) {
-        lines[cpu].text[lines[cpu].length] = 0;
-        log_info("console: %s", lines[cpu].text);
-        lines[cpu].length = 0;
+    unsigned at = length;
+    if (byte != '\n' && at < LINE_MAX) {
+        text[at] = (char)byte;
+        length = ++at;
     }
+    if (byte == '\n' || at == LINE_MAX)
+        send_line();
+}
+
+void console_flush(void)
+{
+    if (length)
+        send_line();
 }
 
 /* In loop-back the outputs DTR, RTS, OUT1, OUT2 come back as DSR, CTS, RI, DCD: the driver's test for a UART.

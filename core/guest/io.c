@@ -20,6 +20,7 @@
 #include "core/guest/policy.h"
 #include "core/guest/shutdown.h"
 #include "core/limit.h"
+#include "core/memory.h"
 #include "core/quiesce.h"
 #include "core/x86/asm.h"
 
@@ -111,7 +112,9 @@ static bool power_write(uint8_t high)
         return false;
     }
     struct log_totals t = log_totals();
-    log_info("guest powers off: %lu exits, %lu quiesces", exits_total(), quiesce_rounds());
+    console_flush();
+    log_info("guest powers off: %lu exits, %lu quiesces, %u KiB of memory used at most", exits_total(),
+             quiesce_rounds(), memory_most_kib());
     log_info("log: %lu frames, %lu records, %lu bytes, %lu dropped, %lu times given up", t.frames, t.records,
              t.wire_bytes, t.dropped, t.given_up);
     log_drain();

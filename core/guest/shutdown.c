@@ -1,6 +1,7 @@
 /* See shutdown.h. Reset: port 0xCF9 (the chipset's), then 0xFE to the keyboard controller. */
 #include "core/guest/shutdown.h"
 #include "core/cpu.h"
+#include "core/guest/console.h"
 #include "core/guest/start.h"
 #include "core/quiesce.h"
 #include "core/x86/asm.h"
@@ -22,6 +23,7 @@ void shutdown_reset(struct vcpu *vcpu)
             hypapp.cpu_reset(&cpus[i].vcpu);
     if (hypapp.machine_reset)
         hypapp.machine_reset();
+    console_flush();
     log_drain();
     outb(RESET_CONTROL, RESET_HARD);
     clock_delay_us(SETTLE_US);
