@@ -176,8 +176,8 @@ ROWS = [
     overflows("stack", 0, "normal"), overflows("nmi-stack", 7, "NMI"),
     overflows("df-stack", 8, "#DF"), overflows("mc-stack", 9, "#MC"),
     panics("guard-page", 1, "#PF page fault", "the guard page under the stack: normal: nothing is mapped"),
-    panics("invalid-opcode", 2, "#UD invalid opcode", r"the instruction's bytes, last first: 0x\w+0b0f"),
-    panics("async", 2, "#UD invalid opcode", options="log=async"),  # what waits in all rings gets out
+    panics("invalid-opcode", 2, "#UD invalid opcode", r"the instruction's bytes, last first: 0x\w+0b0f",
+           options="log=async"),  # what waits in all rings gets out
     panics("protection", 4, "#GP protection", "is no canonical address"),
     Row(Machine("panic-deaf-cpu", options="test=on", command="/pal/64/stall nmi panic"),
         Expect(result=None, log=("#UD invalid opcode", "cpu0 stopped for the panic of cpu1",

@@ -22,7 +22,7 @@ from ci.verdict import Seen
 
 POLL = 0.02  # seconds; the resolution of every time that the host's clock takes
 SILENCE = 0.5  # seconds without a byte after which the decoder shows what it holds back
-LINGER = 3.0  # seconds that a machine which should have stopped is watched further
+LINGER = 1.5  # seconds that a machine which should have stopped is watched further
 
 
 class Session:
