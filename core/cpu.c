@@ -1,15 +1,8 @@
 /* See cpu.h. */
 #include "core/cpu.h"
-#include "log_env.h"
 
 struct cpu cpus[MAX_CPUS];
 unsigned cpu_count;
-
-struct log_writer *cpu_log_writer(void)
-{
-    struct cpu *cpu = this_cpu();
-    return cpu->writers[cpu->context];
-}
 
 const char *cpu_phase_name(enum cpu_phase phase)
 {

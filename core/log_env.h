@@ -2,14 +2,12 @@
 #ifndef CORE_LOG_ENV_H
 #define CORE_LOG_ENV_H
 
-#include "core/x86/asm.h"
-
-struct log_writer;
-struct log_writer *cpu_log_writer(void); /* cpu.c */
+#include "core/cpu.h"
 
 static inline struct log_writer *log_self(void)
 {
-    return cpu_log_writer();
+    struct cpu *cpu = this_cpu();
+    return cpu->writers[cpu->context];
 }
 static inline uint64_t log_clock(void)
 {
