@@ -44,7 +44,7 @@ static void hypercall(struct vcpu *vcpu, const struct exit *exit)
     if (selftest_on && selftest_is_ours(number))
         result = selftest_hypercall(vcpu);
     else if (hypapp.hypercall)
-        result = hypapp.hypercall(vcpu);
+        result = hypapp.hypercall(vcpu, number);
     if (result == HYPAPP_RETRY)
         return;
     if (result == HYPAPP_PASS) {

@@ -54,8 +54,8 @@ struct hypapp {
     /* Once, on the boot CPU, before any guest runs. Negative: the reason was logged, and Braid goes on
      * without the app. */
     int (*init)(void);
-    /* VMMCALL, VMCALL at any CPL; the number is in EAX. PASS: core answers RAX = 1 and logs the number. */
-    enum hypapp_result (*hypercall)(struct vcpu *vcpu);
+    /* VMMCALL, VMCALL at any CPL; number is EAX. PASS: core answers RAX = 1 and logs the number. */
+    enum hypapp_result (*hypercall)(struct vcpu *vcpu, uint32_t number);
     /* CPUID of this leaf (0: none is the app's), fill out[] = EAX, EBX, ECX, EDX and return DONE, or PASS. */
     uint32_t cpuid_leaf;
     enum hypapp_result (*cpuid)(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);

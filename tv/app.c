@@ -9,10 +9,8 @@ static int init(void)
     return 0;
 }
 
-static enum hypapp_result hypercall(struct vcpu *vcpu)
+static enum hypapp_result hypercall(struct vcpu *vcpu, uint32_t number)
 {
-    uint32_t number = (uint32_t)vcpu_get(vcpu, REG_RAX);
-
     switch (number) {
     case TV_REG:
         return tv_register(vcpu);

@@ -147,7 +147,7 @@ uint64_t hypercall(struct vcpu *vcpu, uint32_t number, uint64_t rcx)
 {
     vcpu->regs[REG_RAX] = 0x5500000000 | number;
     vcpu->regs[REG_RCX] = rcx;
-    switch (hypapp.hypercall(vcpu)) {
+    switch (hypapp.hypercall(vcpu, number)) {
     case HYPAPP_RETRY:
         return ANSWER_RETRY;
     case HYPAPP_PASS:
