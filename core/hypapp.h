@@ -125,8 +125,9 @@ enum { SEGMENT_PRESENT = 1 << 7, SEGMENT_LONG = 1 << 9, SEGMENT_BIG = 1 << 10 };
 unsigned vcpu_index(const struct vcpu *vcpu); /* CPU number, as in the log: 0 .. cpus - 1 */
 uint64_t vcpu_get(struct vcpu *vcpu, enum reg reg);
 void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value);
-/* The general registers, REG_RAX to REG_R15, to read and to write. */
-uint64_t *vcpu_general(struct vcpu *vcpu);
+/* All of them but REG_CPL, by number. */
+void vcpu_get_all(struct vcpu *vcpu, uint64_t regs[REG_CPL]);
+void vcpu_set_all(struct vcpu *vcpu, const uint64_t regs[REG_CPL]);
 void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out);
 
 /* One pointer a vcpu for the app (NULL at the start), for example to what it runs. Other CPUs may read it

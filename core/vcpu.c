@@ -95,9 +95,20 @@ void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
         backend->write(vcpu, reg, value);
 }
 
-uint64_t *vcpu_general(struct vcpu *vcpu)
+void vcpu_get_all(struct vcpu *vcpu, uint64_t regs[REG_CPL])
 {
-    return vcpu->gpr;
+    __builtin_memcpy(regs, vcpu->gpr, sizeof vcpu->gpr);
+    regs[REG_RIP] = vcpu->rip;
+    regs[REG_RFLAGS] = vcpu->rflags;
+    backend->read_system(vcpu, regs);
+}
+
+void vcpu_set_all(struct vcpu *vcpu, const uint64_t regs[REG_CPL])
+{
+    __builtin_memcpy(vcpu->gpr, regs, sizeof vcpu->gpr);
+    vcpu->rip = regs[REG_RIP];
+    vcpu->rflags = regs[REG_RFLAGS];
+    backend->write_system(vcpu, regs);
 }
 
 void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)

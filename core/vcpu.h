@@ -121,6 +121,9 @@ struct backend {
     unsigned (*address_spaces)(void);
     uint64_t (*read)(struct vcpu *vcpu, enum reg reg);
     void (*write)(struct vcpu *vcpu, enum reg reg, uint64_t value);
+    /* All from REG_CR0 to REG_SYSENTER_CS, by number. */
+    void (*read_system)(struct vcpu *vcpu, uint64_t regs[REG_CPL]);
+    void (*write_system)(struct vcpu *vcpu, const uint64_t regs[REG_CPL]);
     void (*segment)(struct vcpu *vcpu, enum segment_name name, struct segment *out);
     /* RIP moves past an instruction that was emulated, or the view changes: the interrupt shadow ends. */
     void (*clear_shadow)(struct vcpu *vcpu);

@@ -42,27 +42,27 @@ static bool entry_allowed(struct vcpu *vcpu, const struct pal *pal)
 
 static void switch_to(struct vcpu *vcpu, struct pal *pal, const struct pal_start *start)
 {
-    uint64_t *regs = pal->run.regs;
+    uint64_t regs[REG_CPL];
 
-    __builtin_memcpy(regs, vcpu_general(vcpu), REG_RIP * sizeof(*regs));
-    for (unsigned i = REG_RIP; i < REG_CPL; i++)
-        regs[i] = vcpu_get(vcpu, i);
+    vcpu_get_all(vcpu, regs);
+    __builtin_memcpy(pal->run.regs, regs, sizeof(regs));
     for (unsigned i = 0; pal->layout.is64 && i < REGISTER_ARGS && i < pal->layout.param_count; i++)
-        vcpu_set(vcpu, register_args[i], start->args[i]);
-    vcpu_set(vcpu, REG_RSP, start->stack);
+        regs[register_args[i]] = start->args[i];
+    regs[REG_RSP] = start->stack;
     /* No interrupts, no steps; and string instructions go up, whatever DF the caller had. */
-    vcpu_set(vcpu, REG_RFLAGS, RFLAGS_FIXED);
+    regs[REG_RFLAGS] = RFLAGS_FIXED;
     /* No x87, MMX, SSE (EM), no AVX (TS): their registers keep the caller's values, out of use. */
-    vcpu_set(vcpu, REG_CR0, regs[REG_CR0] | CR0_EM | CR0_TS);
+    regs[REG_CR0] |= CR0_EM | CR0_TS;
     /* User interrupts come at CPL 3 whatever IF says. */
-    vcpu_set(vcpu, REG_CR4, regs[REG_CR4] & ~(uint64_t)CR4_UINTR);
+    regs[REG_CR4] &= ~(uint64_t)CR4_UINTR;
     /* SYSCALL and SYSENTER fault at CPL 3: a PAL that reached CPL 0 before it faults could not be taken back
        to its caller. Gates do not lead there either, since neither GDT nor IDT is mapped. */
-    vcpu_set(vcpu, REG_EFER, regs[REG_EFER] & ~(uint64_t)EFER_SCE);
-    vcpu_set(vcpu, REG_SYSENTER_CS, 0);
-    vcpu_set(vcpu, REG_CR3, pal->root | caller_cr3_flags(vcpu, pal->layout.paging));
-    vcpu_set(vcpu, REG_DR7, DR7_OFF);
-    vcpu_set(vcpu, REG_DEBUGCTL, 0);
+    regs[REG_EFER] &= ~(uint64_t)EFER_SCE;
+    regs[REG_SYSENTER_CS] = 0;
+    regs[REG_CR3] = pal->root | caller_cr3_flags(vcpu, pal->layout.paging);
+    regs[REG_DR7] = DR7_OFF;
+    regs[REG_DEBUGCTL] = 0;
+    vcpu_set_all(vcpu, regs);
     vcpu_intercept_exceptions(vcpu, true);
     vcpu_hold_nmi(vcpu, true);
     vcpu_limit(vcpu, true);

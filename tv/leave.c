@@ -2,30 +2,21 @@
 #include "log/log.h"
 #include "tv/tv.h"
 
-/* What a C function may change, by the ABI of each mode. */
-enum {
-    SCRATCH_32 = 1 << REG_RCX | 1 << REG_RDX,
-    SCRATCH_64 = SCRATCH_32 | 1 << REG_RSI | 1 << REG_RDI | 0xf << REG_R8
-};
+/* What a C function may change, beside RAX: of a 32-bit one the first two. */
+static const enum reg scratch[] = {REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11};
+enum { SCRATCH_32 = 2, SCRATCH_64 = sizeof(scratch) / sizeof(*scratch) };
 
-/* What enter.c changed for the time of the run, and CR2 and DR6, which tell of the PAL's faults. */
-static const enum reg system_regs[] = {REG_CR0,         REG_CR2, REG_CR3, REG_CR4,     REG_EFER,
-                                       REG_SYSENTER_CS, REG_DR6, REG_DR7, REG_DEBUGCTL};
-
-void leave_context(struct vcpu *vcpu, const struct pal *pal, uint64_t rax)
+void leave_context(struct vcpu *vcpu, struct pal *pal, uint64_t rax)
 {
-    const uint64_t *regs = pal->run.regs;
-    uint64_t *general = vcpu_general(vcpu);
-    unsigned scratch = pal->layout.is64 ? SCRATCH_64 : SCRATCH_32;
+    uint64_t *regs = pal->run.regs;
 
-    for (unsigned i = REG_RAX; i <= REG_R15; i++)
-        general[i] = scratch >> i & 1 ? 0 : regs[i];
-    general[REG_RAX] = rax;
-    general[REG_RSP] = pal->run.return_stack;
-    vcpu_set(vcpu, REG_RIP, pal->run.return_to);
-    vcpu_set(vcpu, REG_RFLAGS, regs[REG_RFLAGS] & ~(uint64_t)RFLAGS_RF);
-    for (unsigned i = 0; i < sizeof(system_regs) / sizeof(*system_regs); i++)
-        vcpu_set(vcpu, system_regs[i], regs[system_regs[i]]);
+    for (unsigned i = 0; i < (pal->layout.is64 ? SCRATCH_64 : SCRATCH_32); i++)
+        regs[scratch[i]] = 0;
+    regs[REG_RAX] = rax;
+    regs[REG_RSP] = pal->run.return_stack;
+    regs[REG_RIP] = pal->run.return_to;
+    regs[REG_RFLAGS] &= ~(uint64_t)RFLAGS_RF;
+    vcpu_set_all(vcpu, regs);
     vcpu_intercept_exceptions(vcpu, false);
     vcpu_hold_nmi(vcpu, false);
     vcpu_limit(vcpu, false);

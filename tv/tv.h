@@ -65,7 +65,7 @@ bool marshal_in(struct vcpu *vcpu, struct pal *pal, struct pal_start *start);
 int marshal_out(struct vcpu *vcpu, struct pal *pal);
 
 /* Takes the vcpu out of the PAL into its caller, behind the call, with this RAX. The PAL stays RUNNING. */
-void leave_context(struct vcpu *vcpu, const struct pal *pal, uint64_t rax);
+void leave_context(struct vcpu *vcpu, struct pal *pal, uint64_t rax);
 /* The PAL returned to TV_SENTINEL. */
 enum hypapp_result pal_return(struct vcpu *vcpu, struct pal *pal);
 

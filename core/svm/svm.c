@@ -233,6 +233,18 @@ static void write_register(struct vcpu *vcpu, enum reg reg, uint64_t value)
         *field(vcpu, reg) = reg == REG_EFER ? value | EFER_SVME : value;
 }
 
+static void read_system(struct vcpu *vcpu, uint64_t regs[REG_CPL])
+{
+    for (enum reg reg = REG_CR0; reg <= REG_SYSENTER_CS; reg++)
+        regs[reg] = read_register(vcpu, reg);
+}
+
+static void write_system(struct vcpu *vcpu, const uint64_t regs[REG_CPL])
+{
+    for (enum reg reg = REG_CR0; reg <= REG_SYSENTER_CS; reg++)
+        write_register(vcpu, reg, regs[reg]);
+}
+
 static void read_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)
 {
     const struct vmcb_segment *s = &vmcb_of(vcpu)->es + name; /* the same order as enum segment_name */
@@ -284,6 +296,8 @@ const struct backend svm_backend = {
     .enter = enter,
     .read = read_register,
     .write = write_register,
+    .read_system = read_system,
+    .write_system = write_system,
     .segment = read_segment,
     .clear_shadow = clear_shadow,
     .explain = svm_explain,

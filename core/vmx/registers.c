@@ -11,10 +11,9 @@ static bool is_foreign(const struct vcpu *vcpu)
     return vcpu->cpu != this_cpu();
 }
 
-uint64_t vmx_read(struct vcpu *vcpu, enum reg reg)
+/* Inline, as the next: where the register is known, nothing is left of it but one VMREAD. */
+static inline uint64_t read_one(struct vcpu *vcpu, enum reg reg)
 {
-    if (is_foreign(vcpu))
-        return 0;
     switch (reg) {
     case REG_CR0:
         return (vmread(GUEST_CR0) & ~(uint64_t)VMX_CR0_OURS) | vmx_of(vcpu)->cr0_shadow;
@@ -41,10 +40,8 @@ uint64_t vmx_read(struct vcpu *vcpu, enum reg reg)
     }
 }
 
-void vmx_write(struct vcpu *vcpu, enum reg reg, uint64_t value)
+static inline void write_one(struct vcpu *vcpu, enum reg reg, uint64_t value)
 {
-    if (is_foreign(vcpu))
-        return;
     switch (reg) {
     case REG_CR0:
         vmx_write_cr0(vcpu, value);
@@ -79,6 +76,34 @@ void vmx_write(struct vcpu *vcpu, enum reg reg, uint64_t value)
     default:
         break;
     }
+}
+
+uint64_t vmx_read(struct vcpu *vcpu, enum reg reg)
+{
+    return is_foreign(vcpu) ? 0 : read_one(vcpu, reg);
+}
+
+void vmx_write(struct vcpu *vcpu, enum reg reg, uint64_t value)
+{
+    if (!is_foreign(vcpu))
+        write_one(vcpu, reg, value);
+}
+
+void vmx_read_system(struct vcpu *vcpu, uint64_t regs[REG_CPL])
+{
+    bool foreign = is_foreign(vcpu);
+#pragma GCC unroll 16
+    for (enum reg reg = REG_CR0; reg <= REG_SYSENTER_CS; reg++)
+        regs[reg] = foreign ? 0 : read_one(vcpu, reg);
+}
+
+void vmx_write_system(struct vcpu *vcpu, const uint64_t regs[REG_CPL])
+{
+    if (is_foreign(vcpu))
+        return;
+#pragma GCC unroll 16
+    for (enum reg reg = REG_CR0; reg <= REG_SYSENTER_CS; reg++)
+        write_one(vcpu, reg, regs[reg]);
 }
 
 void vmx_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)

@@ -68,6 +68,8 @@ void vmx_xsetbv_exit(struct vcpu *vcpu, const struct exit *exit);
 /* Those of struct backend (vmx/registers.c, vmx/ept.c). */
 uint64_t vmx_read(struct vcpu *vcpu, enum reg reg);
 void vmx_write(struct vcpu *vcpu, enum reg reg, uint64_t value);
+void vmx_read_system(struct vcpu *vcpu, uint64_t regs[REG_CPL]);
+void vmx_write_system(struct vcpu *vcpu, const uint64_t regs[REG_CPL]);
 void vmx_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out);
 void vmx_clear_shadow(struct vcpu *vcpu);
 uint64_t vmx_nested_leaf(uint64_t address, unsigned prot, bool large);

@@ -97,9 +97,14 @@ void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
     vcpu->regs[reg] = value;
 }
 
-uint64_t *vcpu_general(struct vcpu *vcpu)
+void vcpu_get_all(struct vcpu *vcpu, uint64_t regs[REG_CPL])
 {
-    return vcpu->regs;
+    memcpy(regs, vcpu->regs, REG_CPL * sizeof(*regs));
+}
+
+void vcpu_set_all(struct vcpu *vcpu, const uint64_t regs[REG_CPL])
+{
+    memcpy(vcpu->regs, regs, REG_CPL * sizeof(*regs));
 }
 
 void vcpu_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *out)
