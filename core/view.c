@@ -7,14 +7,7 @@
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
 
-enum {
-    LEVELS = 4,
-    MAX_VIEWS = 128,
-    ENTRY_PRESENT = 1 << 0,
-    ENTRY_LARGE = 1 << 7,
-    PAGE_SHIFT = 12,
-    TOP_SHIFT = 39
-};
+enum { LEVELS = 4, MAX_VIEWS = 128, ENTRY_PRESENT = 1 << 0, ENTRY_LARGE = 1 << 7 };
 #define GIB          0x40000000ull
 #define LARGE        0x200000ull
 #define MAPPED_GIBS  512ull /* one top entry; device memory above 512 GiB is out of the guest's reach */
@@ -119,25 +112,36 @@ void view_join(struct view *view, uint64_t gpa)
     }
 }
 
-static inline unsigned prot_of(const struct view *view, uint64_t gpa)
+static inline bool is_table(uint64_t entry)
 {
-    uint64_t table = view->root;
+    return (entry & (ENTRY_PRESENT | ENTRY_LARGE)) == ENTRY_PRESENT;
+}
+
+static inline uint64_t entry_in(uint64_t table, uint64_t gpa, unsigned shift)
+{
+    return atomic_load_explicit((_Atomic uint64_t *)(table & ENTRY_ADDR) + (gpa >> shift & 511),
+                                memory_order_relaxed);
+}
+
+/* The entry that maps gpa; 0 where none does. Without a loop: a PAL's call asks this for each level of each
+ * walk through the guest's tables. */
+static inline uint64_t entry_of(const struct view *view, uint64_t gpa)
+{
     if (gpa >= MAPPED_GIBS * GIB)
         return 0;
-    for (unsigned shift = TOP_SHIFT;; shift -= 9) {
-        uint64_t value =
-            atomic_load_explicit((_Atomic uint64_t *)table + (gpa >> shift & 511), memory_order_relaxed);
-        if (!(value & ENTRY_PRESENT))
-            return 0;
-        if (shift == PAGE_SHIFT || value & ENTRY_LARGE)
-            return backend->nested_prot(value);
-        table = value & ENTRY_ADDR;
-    }
+    uint64_t entry = entry_in(view->root, gpa, 39);
+    if (is_table(entry))
+        entry = entry_in(entry, gpa, 30);
+    if (is_table(entry))
+        entry = entry_in(entry, gpa, 21);
+    if (is_table(entry))
+        entry = entry_in(entry, gpa, 12);
+    return entry;
 }
 
 unsigned view_prot(const struct view *view, uint64_t gpa)
 {
-    return prot_of(view, gpa);
+    return backend->nested_prot(entry_of(view, gpa));
 }
 
 struct view *view_create(void)
@@ -199,8 +203,10 @@ void vcpu_set_view(struct vcpu *vcpu, struct view *view)
 
 void *view_memory(const struct view *view, uint64_t gpa, unsigned access)
 {
-    uint64_t page = gpa & PAGE_MASK;
-    if ((prot_of(view, page) & access) != access)
+    uint64_t page = gpa & PAGE_MASK, entry = entry_of(view, gpa);
+    bool allowed = access == ACCESS_READ ? entry & ENTRY_PRESENT /* no need to ask the backend */
+                                         : (backend->nested_prot(entry) & access) == access;
+    if (!allowed)
         return NULL;
     return memmap_is_ram(page, PAGE_SIZE) || memmap_is_hidden(page) ? (void *)page : NULL;
 }
