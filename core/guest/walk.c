@@ -73,36 +73,35 @@ static int walk_32(const struct guest_space *space, uint64_t gva, struct guest_p
     return 0;
 }
 
-/* Bits that make the CPU refuse an entry of this level (1 is the page table's), beside those of any level: by
- * whether it is a leaf. */
-static const uint64_t reserved_long[][2] = {
-    [1] = {0, 0}, [2] = {0, BITS(20, 13)}, [3] = {0, BITS(29, 13)}, [4] = {0, ENTRY_LARGE}};
-static const uint64_t reserved_pae[][2] = {
-    [1] = {0, 0}, [2] = {0, BITS(20, 13)}, [3] = {PDPTE_RESERVED, PDPTE_RESERVED | ENTRY_LARGE}};
-
-/* Three (PAE) or four levels of 64-bit entries; PAE's topmost table has four entries, no rights, and may lie
- * at any multiple of 32. */
+/* Three (PAE) or four levels of 64-bit entries. PAE's topmost table has four entries, no rights, and may lie at
+ * any multiple of 32. */
 static int walk_64(const struct guest_space *space, uint64_t gva, struct guest_page *page)
 {
-    uint64_t table = space->cr3 & (space->long_mode ? ENTRY_ADDRESS : CR3_PAE);
-    uint64_t rights = ~0ull, reserved = (space->nx ? 0 : ENTRY_NX) | (space->long_mode ? 0 : BITS(62, 52));
-    const uint64_t(*of_level)[2] = space->long_mode ? reserved_long : reserved_pae;
-    for (unsigned level = space->long_mode ? 4 : 3;; level--) {
-        unsigned shift = 9 * level + 3;
-        uint64_t entry = load_entry(space, table + (gva >> shift & 0x1ff) * 8, 8);
-        bool pdpte = level == 3 && !space->long_mode;
-        bool leaf = level == 1 || (entry & ENTRY_LARGE); /* reserved where no page is so large */
-        if (!(entry & ENTRY_PRESENT) || entry & (reserved | of_level[level][leaf]))
+    uint64_t table = space->cr3 & ENTRY_ADDRESS, entry, rights = ~0ull, reserved = space->nx ? 0 : ENTRY_NX;
+    unsigned shift = 39;
+    if (!space->long_mode) {
+        entry = load_entry(space, (space->cr3 & CR3_PAE) + (gva >> 30) * 8, 8);
+        reserved |= BITS(62, 52);
+        if (!(entry & ENTRY_PRESENT) || entry & (reserved | PDPTE_RESERVED))
             return -E_FAULT;
-        if (!pdpte)
-            rights &= entry ^ ENTRY_NX;
         table = entry & ENTRY_ADDRESS;
-        if (leaf) {
-            uint64_t size = 1ull << shift;
-            fill(page, table & ~(size - 1), gva, size, rights, entry);
-            return 0;
-        }
+        shift = 21;
     }
+    for (;; shift -= 9) {
+        entry = load_entry(space, table + (gva >> shift & 0x1ff) * 8, 8);
+        if (!(entry & ENTRY_PRESENT) || entry & reserved)
+            return -E_FAULT;
+        rights &= entry ^ ENTRY_NX;
+        if (shift == 12 || entry & ENTRY_LARGE)
+            break;
+        table = entry & ENTRY_ADDRESS;
+    }
+    uint64_t size = 1ull << shift;
+    /* No page is larger than 1 GiB; a large one's address has 0 below its size, but for bit 12, which is PAT. */
+    if (shift > 30 || entry & (size - 1) & ~BITS(12, 0))
+        return -E_FAULT;
+    fill(page, entry & ENTRY_ADDRESS & ~(size - 1), gva, size, rights, entry);
+    return 0;
 }
 
 static int translate(const struct guest_space *space, uint64_t gva, struct guest_page *page)
