@@ -1,7 +1,7 @@
 /*
  * The guest's memory map. What was given is kept as it came; after each addition the sorted map is computed
  * anew by a sweep over all borders, which is slow, simple, and done a few dozen times at boot. Questions
- * search its RAM ranges.
+ * search its RAM ranges, or the hidden ones.
  */
 #include "core/guest/memmap.h"
 
@@ -17,6 +17,8 @@ static struct memory_range map[MEMMAP_RANGES]; /* sorted, disjoint */
 static unsigned map_count;
 static struct memory_range ram[MEMMAP_RANGES]; /* the RAM of it */
 static unsigned ram_count;
+static struct memory_range hidden[MEMMAP_RANGES]; /* and what we keep */
+static unsigned hidden_count;
 
 static uint64_t page_down(uint64_t address)
 {
@@ -67,7 +69,7 @@ static void rebuild(void)
             append(map, &count, (struct memory_range){address, next, type});
     }
     /* Partly RAM is not RAM: only now, so that two ranges that meet inside a page are whole together. */
-    map_count = ram_count = 0;
+    map_count = ram_count = hidden_count = 0;
     atomic_store(&memmap_last, NULL);
     for (unsigned i = 0; i < count; i++) {
         struct memory_range piece = map[i];
@@ -78,6 +80,8 @@ static void rebuild(void)
                 continue;
             ram[ram_count++] = piece;
         }
+        if (piece.type == type_hidden)
+            hidden[hidden_count++] = piece;
         map[map_count++] = piece;
     }
 }
@@ -135,10 +139,7 @@ bool memmap_is_ram_anew(uint64_t start, uint64_t size)
 
 bool memmap_is_hidden(uint64_t gpa)
 {
-    if (memmap_is_ram(gpa, 1))
-        return false;
-    const struct memory_range *range = find_in(map, map_count, gpa);
-    return range && range->type == type_hidden;
+    return find_in(hidden, hidden_count, gpa);
 }
 
 uint64_t memmap_top(void)
@@ -175,6 +176,6 @@ struct memory_range memmap_get(unsigned index)
 
 void memmap_reset(void)
 {
-    input_count = map_count = ram_count = 0;
+    input_count = map_count = ram_count = hidden_count = 0;
     atomic_store(&memmap_last, NULL);
 }
