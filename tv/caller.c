@@ -40,11 +40,6 @@ uint64_t caller_cr3(struct vcpu *vcpu)
     return vcpu_get(vcpu, REG_CR3) & cr3_mask(vcpu);
 }
 
-uint64_t caller_cr3_flags(struct vcpu *vcpu, enum paging paging)
-{
-    return vcpu_get(vcpu, REG_CR3) & (paging == PAGING_PAE ? 0x1f : 0xfff);
-}
-
 uint64_t caller_reg(struct vcpu *vcpu, enum reg reg)
 {
     uint64_t value = vcpu_get(vcpu, reg);

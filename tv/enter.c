@@ -59,7 +59,8 @@ static void switch_to(struct vcpu *vcpu, struct pal *pal, const struct pal_start
        to its caller. Gates do not lead there either, since neither GDT nor IDT is mapped. */
     regs[REG_EFER] &= ~(uint64_t)EFER_SCE;
     regs[REG_SYSENTER_CS] = 0;
-    regs[REG_CR3] = pal->root | caller_cr3_flags(vcpu, pal->layout.paging);
+    /* The caller's PCID and flags. */
+    regs[REG_CR3] = pal->root | (regs[REG_CR3] & (pal->layout.paging == PAGING_PAE ? 0x1f : 0xfff));
     regs[REG_DR7] = DR7_OFF;
     regs[REG_DEBUGCTL] = 0;
     vcpu_set_all(vcpu, regs);

@@ -2,16 +2,14 @@
 #include "log/log.h"
 #include "tv/tv.h"
 
-/* What a C function may change, beside RAX: of a 32-bit one the first two. */
-static const enum reg scratch[] = {REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11};
-enum { SCRATCH_32 = 2, SCRATCH_64 = sizeof(scratch) / sizeof(*scratch) };
-
 void leave_context(struct vcpu *vcpu, struct pal *pal, uint64_t rax)
 {
     uint64_t *regs = pal->run.regs;
 
-    for (unsigned i = 0; i < (pal->layout.is64 ? SCRATCH_64 : SCRATCH_32); i++)
-        regs[scratch[i]] = 0;
+    /* What a C function may change, by the ABI of each mode. */
+    regs[REG_RCX] = regs[REG_RDX] = 0;
+    if (pal->layout.is64)
+        regs[REG_RSI] = regs[REG_RDI] = regs[REG_R8] = regs[REG_R9] = regs[REG_R10] = regs[REG_R11] = 0;
     regs[REG_RAX] = rax;
     regs[REG_RSP] = pal->run.return_stack;
     regs[REG_RIP] = pal->run.return_to;
