@@ -75,16 +75,17 @@ unsigned pal_guest_prot(enum tv_section_type type)
     return type == TV_SHARED_CODE ? ACCESS_READ | ACCESS_EXEC : 0;
 }
 
-static uint8_t *page_at(const struct pal *pal, uint64_t gva)
+/* Not inline, since the page is the last one mostly. */
+static __attribute__((noinline)) uint8_t *page_at(const struct pal *pal, uint64_t gva)
 {
     const uint64_t *records = pal->pages;
+    const struct pal_section *section = pal->layout.sections, *end = section + pal->layout.section_count;
 
-    for (unsigned i = 0; i < pal->layout.section_count; i++) {
-        const struct pal_section *section = &pal->layout.sections[i];
+    for (; section < end; records += section++->pages) {
+        uint64_t page = (gva - section->start) / PAGE_SIZE; /* huge for a gva before it */
 
-        if (gva >= section->start && gva - section->start < section->pages * PAGE_SIZE)
-            return guest_ram(records[(gva - section->start) / PAGE_SIZE] & RECORD_GPA);
-        records += section->pages;
+        if (page < section->pages)
+            return guest_ram(records[page] & RECORD_GPA);
     }
     return NULL;
 }
@@ -93,7 +94,7 @@ void *pal_memory(struct pal *pal, uint64_t gva, size_t *size)
 {
     uint64_t in_page = gva % PAGE_SIZE;
 
-    if (!pal->run.page || pal->run.page_gva != gva - in_page) {
+    if (pal->run.page_gva != gva - in_page) {
         pal->run.page = page_at(pal, gva);
         pal->run.page_gva = gva - in_page;
     }

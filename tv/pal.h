@@ -55,8 +55,8 @@ struct pal_run {
     uint64_t regs[REG_CPL];           /* the caller's, by enum reg */
     uint64_t return_to, return_stack; /* its RIP and RSP after the call */
     uint64_t args[TV_MAX_PARAMS];     /* as the caller gave them: results go there, whatever the PAL writes */
-    uint64_t page_gva;                /* the page of the PAL that was looked up last, and where it is */
-    uint8_t *page;                    /* NULL: none yet */
+    uint64_t page_gva; /* the page of the PAL that was looked up last; 0, where no PAL has one */
+    uint8_t *page;     /* where it is, or NULL */
 };
 
 enum pal_state { PAL_FREE, PAL_IDLE, PAL_RUNNING, PAL_CONDEMNED };
