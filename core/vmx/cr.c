@@ -52,23 +52,29 @@ static void switch_long_mode(bool on)
     vmwrite(ENTRY_CONTROLS, on ? entry | ENTRY_GUEST_64 : entry & ~(uint64_t)ENTRY_GUEST_64);
 }
 
-bool vmx_write_cr0(struct vcpu *vcpu, uint64_t value)
+/* CR0 becomes value, of which PG, CD or NW changes: what paging needs. False: #GP. */
+static __attribute__((noinline)) bool switch_paging(struct vcpu *vcpu, uint64_t value, uint64_t changed)
 {
-    struct vmx *vmx = vmx_of(vcpu);
-    uint64_t cr4 = vmread(GUEST_CR4);
-    if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)) ||
-        (cr4 & CR4_CET && !(value & CR0_WP)))
+    bool on = value & CR0_PG, long_mode = on && vmread(GUEST_EFER) & EFER_LME;
+    if (changed & CR0_PG && !paging_allowed(vcpu, on))
         return false;
-    value = (value & CR0_DEFINED) | CR0_ET;
-    uint64_t changed = value ^ ((vmread(GUEST_CR0) & ~(uint64_t)VMX_CR0_OURS) | vmx->cr0_shadow);
-    bool long_mode = value & CR0_PG && vmread(GUEST_EFER) & EFER_LME;
-    if (changed & CR0_PG && !paging_allowed(vcpu, value & CR0_PG))
-        return false;
-    if (changed & (CR0_PG | CR0_CD | CR0_NW) && value & CR0_PG && cr4 & CR4_PAE && !long_mode &&
-        !vmx_load_pdptes(vcpu))
+    if (on && vmread(GUEST_CR4) & CR4_PAE && !long_mode && !vmx_load_pdptes(vcpu))
         return false;
     if (changed & CR0_PG)
         switch_long_mode(long_mode);
+    return true;
+}
+
+bool vmx_write_cr0(struct vcpu *vcpu, uint64_t value)
+{
+    struct vmx *vmx = vmx_of(vcpu);
+    if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)) ||
+        (!(value & CR0_WP) && vmread(GUEST_CR4) & CR4_CET))
+        return false;
+    value = (value & CR0_DEFINED) | CR0_ET;
+    uint64_t changed = value ^ ((vmread(GUEST_CR0) & ~(uint64_t)VMX_CR0_OURS) | vmx->cr0_shadow);
+    if (changed & (CR0_PG | CR0_CD | CR0_NW) && !switch_paging(vcpu, value, changed))
+        return false;
     if (changed & (CR0_PG | CR0_WP | CR0_PE))
         vcpu->flush = true;
     vmwrite(GUEST_CR0, (value & ~(uint64_t)(CR0_NW | CR0_CD)) | CR0_NE);
