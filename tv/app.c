@@ -50,29 +50,31 @@ static bool is_return(struct vcpu *vcpu, const struct pal *pal, const struct nes
            atomic_load_explicit(&pal->state, memory_order_relaxed) == PAL_RUNNING;
 }
 
-/* The PAL whose entry the guest fetched in the address space that registered it. */
-static struct pal *entered(struct vcpu *vcpu, const struct nested_fault *fault)
+/* The PAL whose entry the guest fetched in the address space that registered it: this one. */
+static struct pal *entered(struct vcpu *vcpu, const struct nested_fault *fault, struct guest_space *space)
 {
     struct pal *pal;
 
     if (fault->access != ACCESS_EXEC || fault->table_walk)
         return NULL;
-    pal = pal_find(caller_cr3(vcpu), caller_is64(vcpu), vcpu_get(vcpu, REG_RIP));
+    guest_space_of(vcpu, space);
+    pal = pal_find(caller_cr3(space), caller_is64(vcpu), vcpu_get(vcpu, REG_RIP));
     return pal && pal->entry_gpa == (fault->gpa & PAGE_MASK) ? pal : NULL;
 }
 
 static enum hypapp_result nested_fault(struct vcpu *vcpu, const struct nested_fault *fault)
 {
     struct pal *pal = pal_of(vcpu);
+    struct guest_space space;
 
     if (pal) {
         struct pal_crime crime = {.fault = *fault};
 
         return is_return(vcpu, pal, fault) ? pal_return(vcpu, pal) : kill_running(vcpu, pal, &crime);
     }
-    pal = entered(vcpu, fault);
+    pal = entered(vcpu, fault, &space);
     if (pal)
-        return pal_enter(vcpu, pal);
+        return pal_enter(vcpu, pal, &space);
     pal = pal_owner(fault->gpa);
     if (!pal)
         return HYPAPP_PASS;

@@ -4,15 +4,13 @@
 #define LIMIT_32 (1ull << 32)
 #define LIMIT_64 (1ull << 47)
 
-enum paging caller_paging(struct vcpu *vcpu)
+enum paging caller_paging(const struct guest_space *space)
 {
-    uint64_t cr4 = vcpu_get(vcpu, REG_CR4);
-
-    if (vcpu_get(vcpu, REG_EFER) & EFER_LMA) /* 1 with paging on only */
-        return cr4 & CR4_LA57 ? PAGING_LONG5 : PAGING_LONG;
-    if (!(vcpu_get(vcpu, REG_CR0) & CR0_PG))
+    if (!space->paging)
         return PAGING_OFF;
-    return cr4 & CR4_PAE ? PAGING_PAE : PAGING_32;
+    if (space->long_mode)
+        return space->la57 ? PAGING_LONG5 : PAGING_LONG;
+    return space->pae ? PAGING_PAE : PAGING_32;
 }
 
 bool caller_is64(struct vcpu *vcpu)
@@ -23,21 +21,16 @@ bool caller_is64(struct vcpu *vcpu)
     return (vcpu_get(vcpu, REG_EFER) & EFER_LMA) && (cs.attributes & SEGMENT_LONG);
 }
 
-static uint64_t cr3_mask(struct vcpu *vcpu)
+uint64_t caller_cr3(const struct guest_space *space)
 {
-    switch (caller_paging(vcpu)) {
+    switch (caller_paging(space)) {
     case PAGING_PAE:
-        return 0xffffffe0;
+        return space->cr3 & 0xffffffe0;
     case PAGING_32:
-        return 0xfffff000;
+        return space->cr3 & 0xfffff000;
     default:
-        return 0xffffffffff000; /* 51:12; below are PCID or flags, bit 63 is not kept */
+        return space->cr3 & 0xffffffffff000; /* 51:12; below are PCID or flags, bit 63 is not kept */
     }
-}
-
-uint64_t caller_cr3(struct vcpu *vcpu)
-{
-    return vcpu_get(vcpu, REG_CR3) & cr3_mask(vcpu);
 }
 
 uint64_t caller_reg(struct vcpu *vcpu, enum reg reg)

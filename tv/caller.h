@@ -29,11 +29,11 @@ enum {
 
 enum paging { PAGING_OFF, PAGING_32, PAGING_PAE, PAGING_LONG, PAGING_LONG5 };
 
-enum paging caller_paging(struct vcpu *vcpu);
+enum paging caller_paging(const struct guest_space *space);
 /* A 64-bit code segment; compatibility mode is 32-bit. */
 bool caller_is64(struct vcpu *vcpu);
 /* CR3 without PCID and flags. */
-uint64_t caller_cr3(struct vcpu *vcpu);
+uint64_t caller_cr3(const struct guest_space *space);
 /* An address or stack pointer in a register: its low 32 bits if the caller is 32-bit. */
 uint64_t caller_reg(struct vcpu *vcpu, enum reg reg);
 /* Whether all of gva .. gva + size - 1 can be a user's: below 4 GiB, or in the lower half for a 64-bit

@@ -21,14 +21,14 @@ static bool flat(struct vcpu *vcpu, enum segment_name name)
            (segment.attributes & SEGMENT_BIG);
 }
 
-static bool entry_allowed(struct vcpu *vcpu, const struct pal *pal)
+static bool entry_allowed(struct vcpu *vcpu, const struct pal *pal, const struct guest_space *space)
 {
     uint64_t rflags = vcpu_get(vcpu, REG_RFLAGS);
     unsigned slot = pal_slot(pal);
 
     if (vcpu_get(vcpu, REG_CPL) != 3)
         guest_warn("call of PAL %u refused: at CPL %u, not 3", slot, (unsigned)vcpu_get(vcpu, REG_CPL));
-    else if (caller_paging(vcpu) != pal->layout.paging)
+    else if (caller_paging(space) != pal->layout.paging)
         guest_warn("call of PAL %u refused: the paging mode is not that of REG", slot);
     else if (!(rflags & RFLAGS_IF) || (rflags & (RFLAGS_IOPL | RFLAGS_VM)))
         guest_warn("call of PAL %u refused: RFLAGS 0x%lx; IF must be 1, IOPL and VM 0", slot, rflags);
@@ -81,17 +81,17 @@ static enum hypapp_result busy(struct vcpu *vcpu, struct pal *pal)
     return HYPAPP_RETRY;
 }
 
-enum hypapp_result pal_enter(struct vcpu *vcpu, struct pal *pal)
+enum hypapp_result pal_enter(struct vcpu *vcpu, struct pal *pal, struct guest_space *space)
 {
     struct pal_start start;
 
-    if (!entry_allowed(vcpu, pal)) {
+    if (!entry_allowed(vcpu, pal, space)) {
         vcpu_inject(vcpu, VECTOR_GP, true, 0);
         return HYPAPP_DONE;
     }
     if (!pal_take(pal))
         return busy(vcpu, pal);
-    if (!marshal_in(vcpu, pal, &start)) {
+    if (!marshal_in(vcpu, pal, space, &start)) {
         pal_give_back(pal);
         return HYPAPP_DONE;
     }

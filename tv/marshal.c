@@ -14,7 +14,7 @@ const enum reg register_args[REGISTER_ARGS] = {REG_RDI, REG_RSI, REG_RDX, REG_RC
 struct caller {
     struct vcpu *vcpu;
     struct pal *pal;
-    struct guest_space space;
+    struct guest_space *space;
 };
 
 static bool fault(struct caller *caller, uint64_t gva, const char *what)
@@ -41,10 +41,10 @@ static bool demand(struct caller *caller, uint64_t gva, uint64_t size, unsigned 
         return fault(caller, gva, "argument beyond what a user has");
     for (uint64_t at = gva; at < gva + size; at = (at & PAGE_MASK) + PAGE_SIZE) {
         struct guest_page page;
-        bool mapped = guest_translate(&caller->space, at, &page) == 0;
+        bool mapped = guest_translate(caller->space, at, &page) == 0;
         bool allowed = mapped && (page.prot & access) == access;
 
-        if (allowed && (view_prot(caller->space.view, page.gpa) & access) != access)
+        if (allowed && (view_prot(caller->space->view, page.gpa) & access) != access)
             return fault(caller, at, "argument in memory that the caller has not");
         if (!allowed || (access & ACCESS_WRITE && !(page.entry & PT_DIRTY))) {
             log_debug("call of PAL %u waits: #PF for 0x%lx", pal_slot(caller->pal), at);
@@ -63,7 +63,7 @@ static bool read_word(struct caller *caller, uint64_t gva, uint64_t *word)
 
     *word = 0;
     if (caller_range(caller->pal->layout.is64, gva, size) &&
-        guest_copy_in(&caller->space, word, gva, size) == 0)
+        guest_copy_in(caller->space, word, gva, size) == 0)
         return true;
     return demand(caller, gva, size, ACCESS_READ) && fault(caller, gva, "stack");
 }
@@ -115,9 +115,9 @@ static int copy_data(struct caller *caller, unsigned i, bool out)
         int error = -E_FAULT;
 
         if (here && out)
-            error = guest_copy_out(&caller->space, there + done, here, piece);
+            error = guest_copy_out(caller->space, there + done, here, piece);
         else if (here)
-            error = guest_copy_in(&caller->space, here, there + done, piece);
+            error = guest_copy_in(caller->space, here, there + done, piece);
         if (error < 0)
             return error;
         done += piece;
@@ -158,12 +158,11 @@ static int write_stack(struct pal *pal, struct pal_start *start)
     return error < 0 ? error : pal_write(pal, start->stack, &sentinel, word);
 }
 
-bool marshal_in(struct vcpu *vcpu, struct pal *pal, struct pal_start *start)
+bool marshal_in(struct vcpu *vcpu, struct pal *pal, struct guest_space *space, struct pal_start *start)
 {
-    struct caller caller = {.vcpu = vcpu, .pal = pal};
+    struct caller caller = {.vcpu = vcpu, .pal = pal, .space = space};
     const struct pal_layout *layout = &pal->layout;
 
-    guest_space_of(vcpu, &caller.space);
     if (!read_call(&caller, &pal->run))
         return false;
     for (unsigned i = 0; i < layout->param_count; i++)
@@ -177,9 +176,10 @@ bool marshal_in(struct vcpu *vcpu, struct pal *pal, struct pal_start *start)
 
 int marshal_out(struct vcpu *vcpu, struct pal *pal)
 {
-    struct caller caller = {.vcpu = vcpu, .pal = pal};
+    struct guest_space space;
+    struct caller caller = {.vcpu = vcpu, .pal = pal, .space = &space};
 
-    guest_space_of(vcpu, &caller.space);
+    guest_space_of(vcpu, &space);
     for (unsigned i = 0; i < pal->layout.param_count; i++) {
         if (pal->layout.params[i].type == TV_POINTER && copy_data(&caller, i, true) < 0) {
             guest_warn("PAL %u: the result at 0x%lx, parameter %u, cannot be written", pal_slot(pal),

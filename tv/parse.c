@@ -134,17 +134,17 @@ int parse_registration(struct vcpu *vcpu, struct pal_layout *layout)
     struct guest_space space;
     int error;
 
+    guest_space_of(vcpu, &space);
     *layout = (struct pal_layout){
-        .cr3 = caller_cr3(vcpu),
+        .cr3 = caller_cr3(&space),
         .is64 = caller_is64(vcpu),
-        .paging = caller_paging(vcpu),
+        .paging = caller_paging(&space),
         .entry = caller_reg(vcpu, REG_RDI),
     };
     if (layout->paging == PAGING_OFF || layout->paging == PAGING_LONG5) {
         guest_warn("REG refused: the caller's paging is off or has 5 levels");
         return -E_INVAL;
     }
-    guest_space_of(vcpu, &space);
     error = parse_sections(&space, caller_reg(vcpu, REG_RCX), layout);
     return error < 0 ? error : parse_params(&space, caller_reg(vcpu, REG_RSI), layout);
 }

@@ -63,13 +63,15 @@ enum hypapp_result tv_unregister(struct vcpu *vcpu)
 {
     uint64_t entry = caller_reg(vcpu, REG_RCX);
     struct pal *running = pal_of(vcpu), *pal = NULL;
+    struct guest_space space;
     unsigned lent;
     bool done = false;
 
     if (running) {
         guest_warn("UNREG refused: called by PAL %u", pal_slot(running));
     } else {
-        pal = pal_find(caller_cr3(vcpu), caller_is64(vcpu), entry);
+        guest_space_of(vcpu, &space);
+        pal = pal_find(caller_cr3(&space), caller_is64(vcpu), entry);
         if (!pal)
             guest_warn("UNREG refused: this address space has no PAL with entry 0x%lx", entry);
     }

@@ -55,12 +55,12 @@ struct pal_start {
 enum { REGISTER_ARGS = 6 };
 extern const enum reg register_args[REGISTER_ARGS];
 
-/* The guest fetched the entry of this PAL in its own address space. */
-enum hypapp_result pal_enter(struct vcpu *vcpu, struct pal *pal);
+/* The guest fetched the entry of this PAL in its own address space, which is `space`. */
+enum hypapp_result pal_enter(struct vcpu *vcpu, struct pal *pal, struct guest_space *space);
 
 /* Reads return address and arguments, and lays the arguments out in the PAL. False: a fault was injected at
  * the entry instead. */
-bool marshal_in(struct vcpu *vcpu, struct pal *pal, struct pal_start *start);
+bool marshal_in(struct vcpu *vcpu, struct pal *pal, struct guest_space *space, struct pal_start *start);
 /* Copies the results to the caller, whose context is back. -E_FAULT: not all of them. */
 int marshal_out(struct vcpu *vcpu, struct pal *pal);
 

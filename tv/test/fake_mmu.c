@@ -69,6 +69,7 @@ void guest_space_of(struct vcpu *vcpu, struct guest_space *space)
         .paging = vcpu->regs[REG_CR0] & CR0_PG,
         .pae = vcpu->regs[REG_CR4] & CR4_PAE,
         .long_mode = vcpu->regs[REG_EFER] & EFER_LMA,
+        .la57 = vcpu->regs[REG_CR4] & CR4_LA57,
         .nx = vcpu->regs[REG_EFER] >> 11 & 1,
     };
 }
