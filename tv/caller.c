@@ -33,13 +33,6 @@ uint64_t caller_cr3(const struct guest_space *space)
     }
 }
 
-uint64_t caller_reg(struct vcpu *vcpu, enum reg reg)
-{
-    uint64_t value = vcpu_get(vcpu, reg);
-
-    return value <= UINT32_MAX || caller_is64(vcpu) ? value : (uint32_t)value;
-}
-
 bool caller_range(bool is64, uint64_t gva, uint64_t size)
 {
     uint64_t limit = is64 ? LIMIT_64 : LIMIT_32;

@@ -35,7 +35,12 @@ bool caller_is64(struct vcpu *vcpu);
 /* CR3 without PCID and flags. */
 uint64_t caller_cr3(const struct guest_space *space);
 /* An address or stack pointer in a register: its low 32 bits if the caller is 32-bit. */
-uint64_t caller_reg(struct vcpu *vcpu, enum reg reg);
+static inline uint64_t caller_reg(struct vcpu *vcpu, enum reg reg)
+{
+    uint64_t value = vcpu_get(vcpu, reg);
+
+    return value <= UINT32_MAX || caller_is64(vcpu) ? value : (uint32_t)value;
+}
 /* Whether all of gva .. gva + size - 1 can be a user's: below 4 GiB, or in the lower half for a 64-bit
  * caller. */
 bool caller_range(bool is64, uint64_t gva, uint64_t size);
