@@ -7,10 +7,10 @@
 #include "core/x86/apic.h"
 #include "core/x86/asm.h"
 
-enum { LEVELS = 4, MAX_VIEWS = 128, ENTRY_PRESENT = 1 << 0, ENTRY_LARGE = 1 << 7 };
+enum { LEVELS = 3 /* below the root */, MAX_VIEWS = 128, ENTRY_PRESENT = 1 << 0, ENTRY_LARGE = 1 << 7 };
 #define GIB          0x40000000ull
 #define LARGE        0x200000ull
-#define MAPPED_GIBS  512ull /* one top entry; device memory above 512 GiB is out of the guest's reach */
+#define MAPPED_GIBS  512ull /* device memory above 512 GiB is out of the guest's reach */
 #define ENTRY_ADDR   0x000FFFFFFFFFF000ull
 #define CPUID_PAGE1G (1u << 26)
 
@@ -33,6 +33,11 @@ static _Atomic uint64_t *slot(uint64_t table, uint64_t gpa, unsigned level)
     return (_Atomic uint64_t *)table + (gpa / span(level)) % 512;
 }
 
+static inline bool is_table(uint64_t entry)
+{
+    return (entry & (ENTRY_PRESENT | ENTRY_LARGE)) == ENTRY_PRESENT;
+}
+
 /* Makes a large page a table of the next level with the same rights. */
 static int split(_Atomic uint64_t *entry, unsigned level)
 {
@@ -53,7 +58,7 @@ static int split(_Atomic uint64_t *entry, unsigned level)
 /* Sets the entry of `level` that maps gpa, making the tables above it. */
 static int set(struct view *view, uint64_t gpa, unsigned level, unsigned prot)
 {
-    uint64_t table = view->root;
+    uint64_t table = view->gibs;
     if (gpa >= MAPPED_GIBS * GIB)
         return -E_INVAL;
     for (unsigned at = LEVELS;; at--) {
@@ -65,7 +70,7 @@ static int set(struct view *view, uint64_t gpa, unsigned level, unsigned prot)
                                   memory_order_release);
             return 0;
         }
-        if (!backend->nested_prot(value) || value & ENTRY_LARGE) {
+        if (!is_table(value)) {
             if (split(entry, at))
                 return -E_NOMEM;
             value = atomic_load_explicit(entry, memory_order_relaxed);
@@ -93,13 +98,13 @@ static bool whole(uint64_t table, uint64_t base)
 /* A table of 2 MiB entries that took the place of a 1 GiB entry stays: there are few. */
 void view_join(struct view *view, uint64_t gpa)
 {
-    uint64_t table = view->root, base = gpa & ~(LARGE - 1);
+    uint64_t table = view->gibs, base = gpa & ~(LARGE - 1);
     if (gpa >= MAPPED_GIBS * GIB)
         return;
     for (unsigned at = LEVELS;; at--) {
         _Atomic uint64_t *entry = slot(table, gpa, at);
         uint64_t value = atomic_load_explicit(entry, memory_order_relaxed);
-        if (!(value & ENTRY_PRESENT) || value & ENTRY_LARGE)
+        if (!is_table(value))
             return;
         table = value & ENTRY_ADDR;
         if (span(at) != LARGE)
@@ -110,11 +115,6 @@ void view_join(struct view *view, uint64_t gpa)
         }
         return;
     }
-}
-
-static inline bool is_table(uint64_t entry)
-{
-    return (entry & (ENTRY_PRESENT | ENTRY_LARGE)) == ENTRY_PRESENT;
 }
 
 static inline uint64_t entry_in(uint64_t table, uint64_t gpa, unsigned shift)
@@ -129,9 +129,7 @@ static inline uint64_t entry_of(const struct view *view, uint64_t gpa)
 {
     if (gpa >= MAPPED_GIBS * GIB)
         return 0;
-    uint64_t entry = entry_in(view->root, gpa, 39);
-    if (is_table(entry))
-        entry = entry_in(entry, gpa, 30);
+    uint64_t entry = entry_in(view->gibs, gpa, 30);
     if (is_table(entry))
         entry = entry_in(entry, gpa, 21);
     if (is_table(entry))
@@ -151,10 +149,16 @@ struct view *view_create(void)
         struct view *view = &views[i];
         if (view->root)
             continue;
-        void *root = page_alloc();
-        if (!root)
+        uint64_t *root = page_alloc();
+        void *gibs = root ? page_alloc() : NULL;
+        if (!gibs) {
+            if (root)
+                page_free(root);
             return NULL;
+        }
+        *root = backend->nested_table((uint64_t)gibs);
         view->root = (uint64_t)root;
+        view->gibs = (uint64_t)gibs;
         view->shares_asid = i + 1 >= last;
         view->asid = (uint16_t)(view->shares_asid ? last : i + 1);
         return view;
@@ -176,7 +180,7 @@ static void free_tables(uint64_t table, unsigned level)
         if (all_empty(entry))
             continue;
         for (unsigned i = 0; i < 8; i++)
-            if ((entry[i] & (ENTRY_PRESENT | ENTRY_LARGE)) == ENTRY_PRESENT)
+            if (is_table(entry[i]))
                 free_tables(entry[i] & ENTRY_ADDR, level - 1);
     }
     page_free((void *)table);
@@ -184,7 +188,8 @@ static void free_tables(uint64_t table, unsigned level)
 
 void view_destroy(struct view *view)
 {
-    free_tables(view->root, LEVELS);
+    free_tables(view->gibs, LEVELS);
+    page_free((void *)view->root);
     view->root = 0;
 }
 

@@ -16,7 +16,8 @@
 #include <stdatomic.h>
 
 struct view {
-    uint64_t root; /* physical address of the top table; 0: free */
+    uint64_t root; /* physical address of the top table, whose first entry alone is used; 0: free */
+    uint64_t gibs; /* of the table that this one leads to: an entry a GiB */
     uint16_t asid;
     bool shares_asid;
 };
