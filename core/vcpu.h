@@ -134,6 +134,7 @@ struct backend {
     uint64_t (*nested_leaf)(uint64_t address, unsigned prot, bool large);
     uint64_t (*nested_table)(uint64_t address);
     unsigned (*nested_prot)(uint64_t entry);
+    uint64_t nested_used; /* bits of an entry that the CPU sets: accessed, dirty */
     /* Can one large entry map all of this (a power of two, 2 MiB or 1 GiB)? */
     bool (*nested_whole)(uint64_t address, uint64_t size);
 };

@@ -38,7 +38,8 @@ static inline bool is_table(uint64_t entry)
     return (entry & (ENTRY_PRESENT | ENTRY_LARGE)) == ENTRY_PRESENT;
 }
 
-/* Makes a large page a table of the next level with the same rights. */
+/* Makes a large page a table of the next level with the same rights. What a leaf says beside its address is the
+ * same for all of them: one entry was enough for them. */
 static int split(_Atomic uint64_t *entry, unsigned level)
 {
     uint64_t old = atomic_load_explicit(entry, memory_order_relaxed);
@@ -47,10 +48,10 @@ static int split(_Atomic uint64_t *entry, unsigned level)
         return -E_NOMEM;
     unsigned prot = backend->nested_prot(old);
     uint64_t base = old & ENTRY_ADDR & ~(span(level) - 1);
+    uint64_t leaf = backend->nested_leaf(base, prot, level - 1 > 1), step = span(level - 1);
+#pragma GCC unroll 8
     for (unsigned i = 0; prot && i < 512; i++)
-        atomic_store_explicit(&table[i],
-                              backend->nested_leaf(base + i * span(level - 1), prot, level - 1 > 1),
-                              memory_order_relaxed);
+        atomic_store_explicit(&table[i], leaf + i * step, memory_order_relaxed);
     atomic_store_explicit(entry, backend->nested_table((uint64_t)table), memory_order_release);
     return 0;
 }
@@ -84,15 +85,15 @@ int view_protect(struct view *view, uint64_t gpa, unsigned prot)
     return set(view, gpa, 1, prot);
 }
 
-/* Does a table of pages allow all of these 2 MiB, one to one? Accessed and dirty bits are the CPU's. */
+/* Does a table of pages say what one entry for these 2 MiB would? */
 static bool whole(uint64_t table, uint64_t base)
 {
-    for (unsigned i = 0; i < 512; i++) {
-        uint64_t value = atomic_load_explicit((_Atomic uint64_t *)table + i, memory_order_relaxed);
-        if (backend->nested_prot(value) != ACCESS_RWX || (value & ENTRY_ADDR) != base + i * PAGE_SIZE)
-            return false;
-    }
-    return backend->nested_whole(base, LARGE);
+    uint64_t leaf = backend->nested_leaf(base, ACCESS_RWX, false), differ = 0;
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 512; i++)
+        differ |= atomic_load_explicit((_Atomic uint64_t *)table + i, memory_order_relaxed) ^
+                  (leaf + i * PAGE_SIZE);
+    return !(differ & ~backend->nested_used) && backend->nested_whole(base, LARGE);
 }
 
 /* A table of 2 MiB entries that took the place of a 1 GiB entry stays: there are few. */

@@ -20,7 +20,7 @@ enum {
     VM_CR_SVMDIS = 1 << 4
 };
 /* Nested table entries have the format of ordinary ones; every guest access is a user access (15.25.5). */
-enum { NPT_P = 1 << 0, NPT_W = 1 << 1, NPT_U = 1 << 2, NPT_LARGE = 1 << 7 };
+enum { NPT_P = 1 << 0, NPT_W = 1 << 1, NPT_U = 1 << 2, NPT_A = 1 << 5, NPT_D = 1 << 6, NPT_LARGE = 1 << 7 };
 #define NPT_NX (1ull << 63)
 
 static uint64_t host_vmcb[MAX_CPUS];
@@ -304,5 +304,6 @@ const struct backend svm_backend = {
     .nested_leaf = nested_leaf,
     .nested_table = nested_table,
     .nested_prot = nested_prot,
+    .nested_used = NPT_A | NPT_D,
     .nested_whole = nested_whole,
 };

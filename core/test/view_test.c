@@ -48,6 +48,7 @@ static const struct backend test_backend = {
     .nested_leaf = leaf,
     .nested_table = table_entry,
     .nested_prot = rights,
+    .nested_used = ACCESSED_DIRTY,
     .nested_whole = is_whole,
     .address_spaces = spaces,
 };
