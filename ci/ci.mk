@@ -40,7 +40,7 @@ $(BUILD)/mark/mark: ci/mark.asm
 	ld -o $@ $@.o
 	@rm $@.o # what is left in the directory is what the guest finds as /extra
 
-.PHONY: deps test-deps demo run test check machine-test differential-test reset-test reset-quick hang-test gdb-test uart-test bench lint iso images
+.PHONY: deps test-deps demo run test check machine-test machine-test-long differential-test reset-test reset-quick hang-test gdb-test uart-test bench lint iso images
 deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 test-deps: deps $(BUILD)/test-deps.stamp
 
@@ -74,6 +74,9 @@ check: test-deps ## the quick part: host tests and lint
 
 machine-test: images $(BUILD)/vmlinuz-cloud $(OTHER_KERNELS) ## boot each machine of ci/machines.py, or those that match ONLY=REGEX
 	@BUILD=$(BUILD) $(PYTHON) -m ci.suite $(if $(ONLY),'$(ONLY)')
+
+machine-test-long: images $(BUILD)/vmlinuz-cloud $(OTHER_KERNELS) ## the machines on Bochs that make test leaves out for their time
+	@BUILD=$(BUILD) $(PYTHON) -m ci.suite --long
 
 uart-test: images ## the UART driver on Bochs, which loses what is overrun; with the FIFO off it must be seen to
 	@BUILD=$(BUILD) $(PYTHON) -m ci.uart $(if $(ONLY),'$(ONLY)')
