@@ -62,7 +62,7 @@ BOCHS += [demo("vmx", 100), on("vmx", quiesces(300), cpus=4), *programs("vmx")[:
 BOCHS += [lacking("no-ept", "no EPT .* bit 1", "core2_penryn_t9600"),
           lacking("no-unrestricted", "no unrestricted guest .* bit 7", "corei5_lynnfield_750")]
 
-# Linux 5.10 brings up one CPU on Bochs, bare as well. Under SVM, Bochs makes a double fault of the #GP behind a
-# PAL that died of an INT: faults is no program for it.
+# Linux 5.10 brings up one CPU on Bochs, bare as well. Under SVM, Bochs makes a double fault of the #GP behind
+# a PAL that died of an INT: faults is no program for it.
 LONG = [*programs("vmx")[OFTEN:], *(row for row in programs("svm") if "faults" not in row.machine.name),
         on("vmx", i386(4), 4), on("vmx", bullseye(1), 1)]
