@@ -52,7 +52,7 @@ def hung_in_boot(row: Row, session: Session) -> bool:
 
 
 def run(row: Row, repeated: list[str]) -> tuple[Verdict, list[str]]:
-    """The verdict, and lines that hold figures. Of all machines one that hangs in its boot goes again; what it
+    """The verdict, and lines that hold figures. The first machine that hangs in its boot goes again; what it
     said stays, and `repeated` has its name.
     """
     where = image.BUILD / "machines" / row.machine.name
