@@ -31,8 +31,8 @@ $(BUILD)/busybox-i386: ci/busybox.sh ci/apt.sh
 $(BUILD)/vmlinuz-bullseye: ci/kernel.sh ci/apt.sh
 	-ci/kernel.sh $@ amd64 bullseye amd64
 
-$(BUILD)/qemu_ignne.so: ci/qemu_ignne.c
-	$(CC) -std=c17 -O2 -Wall -Wextra -Werror -Wmissing-prototypes -shared -fPIC -o $@ $<
+$(BUILD)/qemu_repair.so: ci/qemu_repair.c ci/qemu_stale.c ci/qemu_repair.h
+	$(CC) -std=c17 -O2 -Wall -Wextra -Werror -Wmissing-prototypes -I. -shared -fPIC -o $@ $(filter %.c,$^)
 
 $(BUILD)/mark/mark: ci/mark.asm
 	@mkdir -p $(@D)
@@ -45,7 +45,7 @@ deps: $(BUILD)/deps.stamp ## install the Debian packages that are missing
 test-deps: deps $(BUILD)/test-deps.stamp
 
 # What a machine boots. Behind deps, hence a make of its own: what that installs is looked for as a makefile is read.
-images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/qemu_ignne.so guest-programs
+images: $(BUILD)/vmlinuz $(BUILD)/braid.elf $(BUILD)/qemu_repair.so guest-programs
 VENDOR_IMAGES = images $(if $(filter intel,$(VENDOR)),$(BUILD)/vmlinuz-cloud)
 
 # By the environment, so that neither make nor the shell reads what is in it.

@@ -13,6 +13,9 @@ STORM = "/pal/storm all 1 sleep 20"
 STORM_SAYS = ("STORM .* nmis_sent=[1-9].* failures=0",)
 PALS_FOR_25_S = ("echo NMI-READY; end=$(($(date +%s) + 25)); while [ $(date +%s) -lt $end ]; do"
                  " /pal/32/main 1 2 && /pal/64/main 3 4 || exit 1; done >/dev/null")
+# Linux patches its own code under CPUs that run it; /proc/sys has a switch that is code in the scheduler.
+PATCHES = ("for cpu in 1 2 3 4; do (while :; do : | :; done) & done; i=0; while [ $i -lt 300 ]; do"
+           " for on in 1 0; do echo $on >/proc/sys/kernel/sched_schedstats; done; i=$((i + 1)); done")
 PROGRAM_AT = r"cs:rip 0x\w+:0x4\w{5} rflags"  # in a report: RIP is the program's own
 QMP_NMIS = (Nmis(count=200, every=0.05, after="NMI-READY"),)
 
@@ -171,6 +174,7 @@ ROWS = [
     Row(Machine("qmp-nmis-pals", command=f"/pal/nmi_count -- sh -c '{PALS_FOR_25_S}'", deadline=240,
                 actions=QMP_NMIS),
         Expect(console=(r"NMIS counted \d+",))),
+    Row(Machine("patched-code", command=PATCHES, deadline=120)),
     Row(Machine("hotplug", command="/pal/hotplug 5", deadline=240)),
     # The hypervisor's own faults are named, with the CPU and a backtrace, and the other CPUs report too
     overflows("stack", 0, "normal"), overflows("nmi-stack", 7, "NMI"),

@@ -16,9 +16,9 @@ ENDING = 30.0  # seconds that QEMU may take to end when it has closed its contro
 
 
 def arguments(machine: Machine, iso: Path, where: Path, qmp: Path) -> list[str]:
-    """QEMU's command line, with its repair (ci/qemu_ignne.c)."""
+    """QEMU's command line, with its repair (ci/qemu_repair.c)."""
     return [
-        "env", f"LD_PRELOAD={(image.BUILD / 'qemu_ignne.so').resolve()}",
+        "env", f"LD_PRELOAD={(image.BUILD / 'qemu_repair.so').resolve()}",
         "qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", machine.cpu,
         "-smp", str(machine.cpus), "-m", str(machine.memory),
         "-display", "none", "-nodefaults", "-no-reboot",

@@ -45,16 +45,8 @@ def figures(row: Row, session: Session) -> list[str]:
     return [line.strip() for line in session.console.lines if any(re.search(p, line) for p in patterns)]
 
 
-def hung_in_boot(row: Row, session: Session) -> bool:
-    """Linux came to a stop before its /init: QEMU's own fault at times (README.md, Known faults)."""
-    console = session.console
-    return row.machine.emulator == "qemu" and console.entry_at is not None and console.init_at is None
-
-
-def run(row: Row, repeated: list[str]) -> tuple[Verdict, list[str]]:
-    """The verdict, and lines that hold figures. The first machine that hangs in its boot goes again; what it
-    said stays, and `repeated` has its name.
-    """
+def run(row: Row) -> tuple[Verdict, list[str]]:
+    """The verdict, and lines that hold figures."""
     where = image.BUILD / "machines" / row.machine.name
     shutil.rmtree(where, ignore_errors=True)
     session = Session(row.machine, where)
@@ -62,13 +54,6 @@ def run(row: Row, repeated: list[str]) -> tuple[Verdict, list[str]]:
         verdict = judge(session.run(stopped=lambda session: says_all(row, session)), row.expect)
     except (image.ImageError, EmulatorError) as error:
         return Verdict("emulator", str(error)), []
-    if verdict.kind == "hang" and hung_in_boot(row, session) and not repeated:
-        kept = where.with_suffix(".hung")
-        shutil.rmtree(kept, ignore_errors=True)
-        where.rename(kept)
-        repeated.append(row.machine.name)
-        print(f"again  {row.machine.name}: {verdict}; see {kept}/", flush=True)
-        return run(row, repeated)
     if verdict.passed:
         shutil.rmtree(where)
     return verdict, figures(row, session)
@@ -80,9 +65,9 @@ def lacks(row: Row) -> list[str]:
     return sorted(need for need in needs if not (image.BUILD / need).exists())
 
 
-def passes(row: Row, repeated: list[str]) -> bool:
+def passes(row: Row) -> bool:
     start = time.monotonic()
-    verdict, lines = run(row, repeated)
+    verdict, lines = run(row)
     word = "ok    " if verdict.passed else "FAILED"
     why = "" if verdict.passed else f": {verdict}; see {image.BUILD / 'machines' / row.machine.name}/"
     said = [f"       {line}" for line in lines]
@@ -101,11 +86,10 @@ def main() -> int:
     for row in matching:
         if lacks(row):
             print(f"skipped {row.machine.name}: {' and '.join(lacks(row))} could not be fetched")
-    repeated: list[str] = []
-    passed = sum(passes(row, repeated) for row in rows if row.machine.emulator == "qemu")
+    passed = sum(passes(row) for row in rows if row.machine.emulator == "qemu")
     with ThreadPoolExecutor(os.cpu_count()) as cores:
         on_bochs = [row for row in rows if row.machine.emulator == "bochs"]
-        passed += sum(cores.map(lambda row: passes(row, repeated), on_bochs))
+        passed += sum(cores.map(passes, on_bochs))
     skipped = f", {len(matching) - len(rows)} skipped" if len(rows) < len(matching) else ""
     print(f"{passed} passed, {len(rows) - passed} failed{skipped}")
     return 1 if passed < len(rows) else 0

@@ -1,4 +1,4 @@
-"""QEMU's repair finds its place in the QEMU that is installed, and says so where it finds none."""
+"""QEMU's repair finds its places in the QEMU that is installed, and says so where it finds none."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "qemu_ignne.c"
+ROOT = Path(__file__).parents[2]
+SOURCES = (ROOT / "ci/qemu_repair.c", ROOT / "ci/qemu_stale.c")
 
 
 @pytest.fixture(name="repair", scope="module")
 def fixture_repair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("repair") / "qemu_ignne.so"
-    subprocess.run(["gcc", "-std=c17", "-O2", "-shared", "-fPIC", "-o", built, SOURCE], check=True)
+    built = tmp_path_factory.mktemp("repair") / "qemu_repair.so"
+    subprocess.run(["gcc", "-std=c17", "-O2", "-I", ROOT, "-shared", "-fPIC", "-o", built, *SOURCES],
+                   check=True)
     return built
 
 
@@ -22,11 +24,11 @@ def preloaded(repair: Path, *command: str) -> subprocess.CompletedProcess[str]:
                           check=True)
 
 
-def test_the_place_is_found(repair: Path) -> None:
+def test_the_places_are_found(repair: Path) -> None:
     ended = preloaded(repair, "qemu-system-x86_64", "--version")
     assert "QEMU" in ended.stdout and not ended.stderr
 
 
 def test_another_program_is_left_alone(repair: Path) -> None:
     ended = preloaded(repair, "echo", "hello")
-    assert ended.stdout == "hello\n" and "see ci/qemu_ignne.c" in ended.stderr
+    assert ended.stdout == "hello\n" and "ci/qemu_repair.c" in ended.stderr
