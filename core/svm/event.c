@@ -90,7 +90,8 @@ void svm_prepare_events(struct vcpu *vcpu)
 }
 
 /* What the exit interrupted is delivered again. A software interrupt or exception is left out: RIP still
- * stands on its instruction. */
+ * stands on its instruction. Where all exceptions exit, none was being delivered: of an INT whose delivery
+ * faults, Bochs reports the exception before it. */
 static void requeue(struct vcpu *vcpu, uint64_t info)
 {
     unsigned type = info >> SVM_EVENT_TYPE_SHIFT & 7;
@@ -101,7 +102,8 @@ static void requeue(struct vcpu *vcpu, uint64_t info)
         vcpu->requeued.type = EVENT_INTERRUPT;
     else if (type == SVM_EVENT_NMI)
         vcpu->requeued.type = EVENT_NMI;
-    else if (type == SVM_EVENT_EXCEPTION && vector != VEC_BP && vector != VEC_BP + 1)
+    else if (type == SVM_EVENT_EXCEPTION && vector != VEC_BP && vector != VEC_BP + 1 &&
+             !vcpu->exceptions_intercepted)
         vcpu->requeued.type = EVENT_EXCEPTION;
 }
 
