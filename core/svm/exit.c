@@ -74,7 +74,7 @@ void svm_decode_exit(struct vcpu *vcpu, struct exit *exit)
         exit->vector = (unsigned)(exit->code - SVM_EXCEPTION);
         exit->error_code = (uint32_t)exit->info1;
         if (exit->vector == VEC_PF) /* the CPU leaves CR2 alone and gives the address here (15.12.15) */
-            vmcb->cr2 = exit->info2;
+            svm_set_cr2(vcpu, exit->info2);
         return;
     }
     /* 0 where the CPU does not save it: QEMU's EPYC does not. */

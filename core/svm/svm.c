@@ -213,6 +213,13 @@ static uint64_t *field(struct vcpu *vcpu, enum reg reg)
     }
 }
 
+/* VMRUN loads CR2 from the VMCB (15.5.1); Bochs 2.7's does not, but neither does its #VMEXIT change it. */
+void svm_set_cr2(struct vcpu *vcpu, uint64_t value)
+{
+    vmcb_of(vcpu)->cr2 = value;
+    write_cr2(value);
+}
+
 static uint64_t read_register(struct vcpu *vcpu, enum reg reg)
 {
     if (reg == REG_CPL)
@@ -229,6 +236,8 @@ static void write_register(struct vcpu *vcpu, enum reg reg, uint64_t value)
 {
     if (reg == REG_DEBUGCTL)
         msr_write_safe(MSR_DEBUGCTL, value);
+    else if (reg == REG_CR2)
+        svm_set_cr2(vcpu, value);
     else
         *field(vcpu, reg) = reg == REG_EFER ? value | EFER_SVME : value;
 }

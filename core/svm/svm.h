@@ -18,6 +18,8 @@ void svm_prepare_events(struct vcpu *vcpu);
 /* After an exit: what it interrupted, and the end of a step. May change exit->reason to EXIT_NONE. */
 void svm_finish_events(struct vcpu *vcpu, struct exit *exit);
 void svm_update_intercepts(struct vcpu *vcpu);
+/* The guest's CR2, from the next entry on; the hypervisor itself takes no page fault that it outlives. */
+void svm_set_cr2(struct vcpu *vcpu, uint64_t value);
 /* The state that VMRUN refused or that an unknown exit left, to the log (svm/explain.c). */
 void svm_explain(struct vcpu *vcpu, const struct exit *exit);
 void svm_permissions_init(void); /* the MSR and I/O maps, which all CPUs share */
