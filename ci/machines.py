@@ -15,7 +15,8 @@ PALS_FOR_25_S = ("echo NMI-READY; end=$(($(date +%s) + 25)); while [ $(date +%s)
                  " /pal/32/main 1 2 && /pal/64/main 3 4 || exit 1; done >/dev/null")
 # Linux patches its own code under CPUs that run it; /proc/sys has a switch that is code in the scheduler.
 PATCHES = ("for cpu in 1 2 3 4; do (while :; do : | :; done) & done; i=0; while [ $i -lt 300 ]; do"
-           " for on in 1 0; do echo $on >/proc/sys/kernel/sched_schedstats; done; i=$((i + 1)); done")
+           " for on in 0 1; do echo $on >/proc/sys/kernel/sched_schedstats; done; i=$((i + 1)); done;"
+           " grep -qx 1 /proc/sys/kernel/sched_schedstats")
 PROGRAM_AT = r"cs:rip 0x\w+:0x4\w{5} rflags"  # in a report: RIP is the program's own
 QMP_NMIS = (Nmis(count=200, every=0.05, after="NMI-READY"),)
 
