@@ -12,7 +12,7 @@
  *
  * QEMU exports its functions for its modules. Calls within it are direct, and so are not bent by the dynamic
  * linker, but by hand: each CALL or JMP whose displacement leads to the function gets another one. A QEMU that
- * lacks a function is another one: one line says so, and it runs unmended.
+ * lacks a function is another one, and one line says so; what was found before is mended all the same.
  */
 #define _GNU_SOURCE
 #include "ci/qemu_repair.h"

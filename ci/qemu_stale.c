@@ -1,20 +1,21 @@
 /*
  * Keeps QEMU 7.2 from running code that its guest has replaced.
  *
- * Linux patches its own code (jump labels, at boot and later): it writes INT3 over an instruction, then the new
- * instruction. Each write has QEMU drop what it has translated from there, notdirty_write() in accel/tcg/cputlb.c:
- * takes the page's lock, drops, lets go of it; the store comes behind. Meanwhile another CPU's thread may be
- * within tb_gen_code(): it has read the old bytes, and not yet entered its translation where the write would
- * find it. Then nothing ever drops that one. If the byte was INT3, each CPU that comes by traps, finds no INT3
- * there, returns to it and traps again, for ever: seen as a Linux that stops while it boots, with and without
- * Braid, in one boot of some hundred. Writing the same byte once more through the debugger sets it free.
- * (QEMU 8.1 holds the page's lock while it translates.)
+ * Linux patches its own code (jump labels, at boot and later): it writes INT3 over an instruction, then the
+ * new instruction. Each write has QEMU drop what it has translated from there, notdirty_write() in
+ * accel/tcg/cputlb.c: takes the page's lock, drops, lets go of it; the store comes behind. Meanwhile another
+ * CPU's thread may be within tb_gen_code(): it has read the old bytes, and not yet entered its translation
+ * where the write would find it. Then nothing ever drops that one. If the byte was INT3, each CPU that comes
+ * by traps, finds no INT3 there, returns to it and traps again, for ever: seen as a Linux that stops while it
+ * boots, with and without Braid, in one boot of some hundred. Writing the same byte once more through the
+ * debugger sets it free. (QEMU 8.1 is said to hold the page's lock while it translates.)
  *
  * Protocol. Each thread says when it translates and when it writes, then looks at the others: who translates
- * steps back while anyone writes, who writes waits until nobody translates. Each says first and looks then, all
- * sequentially consistent, so that of two that meet at least one sees the other (Dekker). Both never wait: only
- * the writer keeps its word up. Writers do not wait for writers, nor translators for translators. Every word is
- * good until a time, so that a thread that left by a long jump, or was not run, holds nobody for longer than that.
+ * steps back while anyone writes, who writes waits until nobody translates. Each says first and looks then,
+ * all sequentially consistent, so that of two that meet at least one sees the other (Dekker). The two never
+ * wait for each other: only the writer keeps its word up. Writers do not wait for writers, nor translators
+ * for translators. Every word is good until a time, so that a thread that left by a long jump, or was not
+ * run, holds nobody for longer; and who has waited LIMIT_NS, for one or for many, goes on as QEMU would have.
  *
  * A write ends with its store, behind which nothing calls us: it counts as done when its thread has run for
  * SETTLE_NS more, by its own CPU time, since a host with few cores may stop it in between.
@@ -101,11 +102,12 @@ static struct thread *other_writer(const struct thread *me)
 static void *translate(void *cpu, uint64_t pc, uint64_t base, uint32_t flags, int how)
 {
     struct thread *me = self(), *writer;
+    uint64_t give_up = ns(CLOCK_MONOTONIC) + LIMIT_NS;
     end(&me->write);
     begin(&me->translation);
-    while ((writer = other_writer(me))) {
+    while ((writer = other_writer(me)) && ns(CLOCK_MONOTONIC) < give_up) {
         end(&me->translation);
-        while (within(&writer->write, writer->clock))
+        while (within(&writer->write, writer->clock) && ns(CLOCK_MONOTONIC) < give_up)
             sched_yield();
         begin(&me->translation);
     }
@@ -117,10 +119,12 @@ static void *translate(void *cpu, uint64_t pc, uint64_t base, uint32_t flags, in
 static void *lock(uint64_t start, uint64_t until)
 {
     struct thread *me = self();
+    uint64_t give_up = ns(CLOCK_MONOTONIC) + LIMIT_NS;
     end(&me->translation);
     begin(&me->write);
     for (unsigned i = 0; i < THREADS; i++)
-        while (&threads[i] != me && within(&threads[i].translation, threads[i].clock))
+        while (&threads[i] != me && within(&threads[i].translation, threads[i].clock) &&
+               ns(CLOCK_MONOTONIC) < give_up)
             sched_yield();
     return collection_lock(start, until);
 }
