@@ -88,8 +88,7 @@ def main() -> int:
             print(f"skipped {row.machine.name}: {' and '.join(lacks(row))} could not be fetched")
     passed = sum(passes(row) for row in rows if row.machine.emulator == "qemu")
     with ThreadPoolExecutor(os.cpu_count()) as cores:
-        on_bochs = [row for row in rows if row.machine.emulator == "bochs"]
-        passed += sum(cores.map(passes, on_bochs))
+        passed += sum(cores.map(passes, [row for row in rows if row.machine.emulator == "bochs"]))
     skipped = f", {len(matching) - len(rows)} skipped" if len(rows) < len(matching) else ""
     print(f"{passed} passed, {len(rows) - passed} failed{skipped}")
     return 1 if passed < len(rows) else 0
