@@ -114,8 +114,7 @@ static void reset(struct vcpu *vcpu)
     set_segment(&vmcb->ldtr, 0, 0, 0xFFFF, ATTR_LDT);
     set_segment(&vmcb->tr, 0, 0, 0xFFFF, ATTR_TSS);
     vmcb->cr0 = RESET_CR0;
-    vmcb->cr3 = vmcb->cr4 = 0;
-    svm_set_cr2(vcpu, 0);
+    vmcb->cr2 = vmcb->cr3 = vmcb->cr4 = 0;
     vmcb->efer = EFER_SVME; /* the guest does not see it (guest/msr.c) */
     vmcb->dr6 = RESET_DR6;
     vmcb->dr7 = RESET_DR7;
